@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto'
+import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import Database from 'better-sqlite3'
+import { drizzle } from 'drizzle-orm/better-sqlite3'
+import { migrate } from 'drizzle-orm/better-sqlite3/migrator'
+import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
+import { BusyError, codeOf } from '../errors.ts'
+import { LockFile } from '../lock-file.ts'
+import { sources } from './schema.ts'
+
+/** What queries run on: the catalog or a transaction on it. */
+export type CatalogDatabase = BaseSQLiteDatabase<'sync', Database.RunResult>
+
+const MIGRATIONS = fileURLToPath(new URL('../../drizzle', import.meta.url))
+const LOCK_TIMEOUT_MS = 10_000
+
+/** How long a query may wait for another process; its transactions are short and never fsync. */
+const BUSY_TIMEOUT_MS = 5_000
+
+/**
+ * The catalog's database file. It is opened inside the host, so nothing here may wait for a disk: WAL mode without
+ * automatic checkpoints, where a commit needs no fsync (a power failure loses the last changes, which storage still has).
+ * While the disk takes no more, changes are kept in memory and written once it does.
+ */
+export class Catalog {
+  readonly path: string
+  /** The id of this deployment. */
+  readonly source: string
+  readonly #disk: Database.Database
+  #memory: Database.Database | null = null
+  #unsaved: Array<(database: CatalogDatabase) => unknown> = []
+
+  private constructor (path: string, disk: Database.Database) {
+    this.path = path
+    this.#disk = disk
+    this.source = this.write(database => {
+      const fresh = { id: randomUUID(), createdAt: new Date().toISOString() }
+      return (database.select().from(sources).get() ?? database.insert(sources).values(fresh).returning().get()).id
+    })
+  }
+
+  /**
+   * Opens the catalog of a folder, making and migrating it as needed, one process at a time.
+   * @throws FST_SNAPSHOT_BUSY while another process migrates it for long
+   */
+  static open (folder: string): Catalog {
+    mkdirSync(join(folder, '.locks'), { recursive: true, mode: 0o700 })
+    const lock = LockFile.takeBlocking(join(folder, '.locks', 'catalog.lock'), LOCK_TIMEOUT_MS)
+    if (lock === null) throw new BusyError()
+    try {
+      const path = join(folder, 'catalog.db')
+      const isNew = !existsSync(path)
+      const disk = new Database(path, { timeout: BUSY_TIMEOUT_MS })
+      if (isNew) chmodSync(path, 0o600)
+      disk.pragma('journal_mode = WAL')
+      disk.pragma('synchronous = NORMAL')
+      disk.pragma('wal_autocheckpoint = 0')
+      migrate(drizzle(disk), { migrationsFolder: MIGRATIONS })
+      return new Catalog(path, disk)
+    } finally {
+      lock.release()
+    }
+  }
+
+  /** Runs queries that change nothing. */
+  read<T>(query: (database: CatalogDatabase) => T): T {
+    this.#save()
+    return query(drizzle(this.#memory ?? this.#disk))
+  }
+
+  /** Runs a change in one immediate transaction. It may run a second time, so it must not depend on the time or chance. */
+  write<T>(change: (database: CatalogDatabase) => T): T {
+    this.#save()
+    if (this.#memory === null) {
+      try {
+        return inTransaction(this.#disk, change)
+      } catch (error) {
+        if (!isDiskFailure(error)) throw error
+        this.#memory = copyInMemory(this.#disk)
+      }
+    }
+    this.#unsaved.push(change)
+    return inTransaction(this.#memory, change)
+  }
+
+  /** False while changes wait in memory for the disk to take them. */
+  get isSaved (): boolean {
+    return this.#memory === null
+  }
+
+  /** Bytes in the write-ahead log, which somebody must checkpoint when they grow. */
+  get walBytes (): number {
+    return statSync(`${this.path}-wal`, { throwIfNoEntry: false })?.size ?? 0
+  }
+
+  close (): void {
+    if (!this.#disk.open) return
+    this.#save()
+    this.#memory?.close()
+    this.#disk.close()
+  }
+
+  #save (): void {
+    if (this.#memory === null) return
+    try {
+      inTransaction(this.#disk, database => { for (const change of this.#unsaved) change(database) })
+    } catch (error) {
+      if (isDiskFailure(error)) return
+      throw error
+    }
+    this.#memory.close()
+    this.#memory = null
+    this.#unsaved = []
+  }
+}
+
+function inTransaction<T> (sqlite: Database.Database, change: (database: CatalogDatabase) => T): T {
+  return drizzle(sqlite).transaction(transaction => change(transaction), { behavior: 'immediate' })
+}
+
+const isDiskFailure = (error: unknown): boolean => /^SQLITE_(FULL|IOERR)/.test(codeOf(error) ?? '')
+
+/** A copy that takes changes while the disk does not. Bytes 18 and 19 of the header are the journal mode, 1 is not WAL. */
+function copyInMemory (sqlite: Database.Database): Database.Database {
+  const image = sqlite.serialize()
+  image.fill(1, 18, 20)
+  return new Database(image)
+}

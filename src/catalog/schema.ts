@@ -1,0 +1,103 @@
+import { isNull, sql } from 'drizzle-orm'
+import { index, integer, primaryKey, real, sqliteTable, sqliteView, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+
+/*
+ * The catalog: an index of what is in storage, plus what is known only here (restores, checks, counters). Times are ISO
+ * 8601 in UTC, sizes bytes, durations milliseconds. After a change: `npm run migrations`.
+ */
+
+/** What went wrong, as kept with a failed snapshot or restore. */
+export interface RecordedError { code: string, message: string }
+
+/** Where one copy of a snapshot stands. */
+export interface Replica { storage: string, state: 'STORED' | 'PENDING' | 'MISSING' | 'DAMAGED' }
+
+export type SnapshotStatus = 'CREATING' | 'COMPLETED' | 'SUCCESS' | 'FAILED'
+export type Trigger = 'manual' | 'scheduled'
+export type Integrity = 'ok' | 'failed' | 'unchecked'
+
+/** One row for each snapshot, those that failed and those that were deleted included. */
+export const snapshots = sqliteTable('snapshots', {
+  id: text().primaryKey(),
+  database: text().notNull(),
+  name: text().notNull(),
+  status: text().$type<SnapshotStatus>().notNull(),
+  trigger: text().$type<Trigger>().notNull(),
+  source: text().notNull(),
+  sequence: integer().notNull(),
+  createdAt: text().notNull(),
+  completedAt: text(),
+  lastRestoredAt: text(),
+  verifiedAt: text(),
+  deletedAt: text(),
+  size: integer(),
+  storedSize: integer(),
+  checksum: text(),
+  checksumAlgorithm: text(),
+  integrity: text().$type<Integrity>(),
+  pageSize: integer(),
+  pageCount: integer(),
+  durationMs: integer(),
+  pinned: integer({ mode: 'boolean' }).notNull().default(false),
+  labels: text({ mode: 'json' }).$type<Record<string, string>>().notNull().default({}),
+  marksRevision: integer().notNull().default(0),
+  parentId: text(),
+  encrypted: integer({ mode: 'boolean' }).notNull().default(false),
+  replicas: text({ mode: 'json' }).$type<Replica[]>().notNull().default([]),
+  error: text({ mode: 'json' }).$type<RecordedError>()
+}, table => [
+  uniqueIndex('snapshots_name_in_use').on(table.database, table.name).where(sql`${table.status} <> 'FAILED' and ${table.deletedAt} is null`),
+  uniqueIndex('snapshots_order').on(table.database, table.sequence, table.id),
+  index('snapshots_name').on(table.database, table.name),
+  index('snapshots_status').on(table.database, table.status, table.sequence)
+])
+
+/** The snapshots there are, for an operator's own queries: the deleted ones are left out. */
+export const snapshotView = sqliteView('Snapshot').as(query => query.select().from(snapshots).where(isNull(snapshots.deletedAt)))
+
+export type SnapshotRow = typeof snapshots.$inferSelect
+
+export type RestoreStatus = 'REQUESTED' | 'STAGED' | 'BACKED_UP' | 'APPLYING' | 'VERIFYING' | 'SUCCESS' | 'FAILED' | 'ROLLED_BACK'
+
+/** One row for each restore that began. */
+export const restores = sqliteTable('restores', {
+  id: text().primaryKey(),
+  database: text().notNull(),
+  snapshotId: text().notNull(),
+  snapshotName: text().notNull(),
+  status: text().$type<RestoreStatus>().notNull(),
+  requestedAt: text().notNull(),
+  finishedAt: text(),
+  durationMs: integer(),
+  /** Path of the database file that holds the content from before the restore. */
+  preRestoreBackup: text(),
+  /** The live file's schema cookie, read under the write lock: while the file still has it, nothing was applied. */
+  schemaCookie: integer(),
+  error: text({ mode: 'json' }).$type<RecordedError>()
+}, table => [index('restores_requested').on(table.database, table.requestedAt)])
+export type RestoreRow = typeof restores.$inferSelect
+
+/** The last integrity check of each live database. */
+export const integrityChecks = sqliteTable('integrityChecks', {
+  database: text().primaryKey(),
+  isHealthy: integer({ mode: 'boolean' }).notNull(),
+  errors: text({ mode: 'json' }).$type<string[]>().notNull(),
+  unchecked: text({ mode: 'json' }).$type<string[]>().notNull(),
+  checkedAt: text().notNull(),
+  durationMs: integer().notNull()
+})
+
+/** Counters and gauges that must survive a restart and agree between processes. */
+export const metricValues = sqliteTable('metricValues', {
+  database: text().notNull(),
+  name: text().notNull(),
+  /** The value of the metric's own label (an outcome, a bucket's bound), empty where it has none. */
+  label: text().notNull(),
+  value: real().notNull()
+}, table => [primaryKey({ columns: [table.database, table.name, table.label] })])
+
+/** The one deployment this catalog belongs to. */
+export const sources = sqliteTable('sources', {
+  id: text().primaryKey(),
+  createdAt: text().notNull()
+})

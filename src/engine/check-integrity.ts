@@ -1,0 +1,103 @@
+import type Database from 'better-sqlite3'
+import { codeOf, messageOf } from '../errors.ts'
+import { explained, openTarget, type Target } from './target-database.ts'
+
+/** `quick` reads every page but compares no index with its table; `full` does that too, in about twice the time. */
+export type CheckMode = 'quick' | 'full'
+
+export interface CheckIntegrityInput { target: Target, mode: CheckMode }
+
+/** What {@link checkIntegrity} reports of a database file. */
+export interface FileReport extends IntegrityReport {
+  /** Changes with every change of the schema and with every restore; null where it cannot be read. */
+  schemaCookie: number | null
+}
+
+export interface IntegrityReport {
+  isHealthy: boolean
+  /** What is damaged, in SQLite's words; at most 100. */
+  errors: string[]
+  /** What SQLite cannot judge outside the application: functions, collations and virtual tables that only that has. */
+  unchecked: string[]
+}
+
+/** An unreadable or missing file is an unhealthy database, a locked or unwritable one is an error: it was not judged. */
+const DAMAGE_CODES = new Set(['FST_SNAPSHOT_DATABASE_MISSING', 'FST_SNAPSHOT_NOT_A_DATABASE', 'FST_SNAPSHOT_DATABASE_DAMAGED'])
+
+export async function checkIntegrity ({ target, mode }: CheckIntegrityInput): Promise<FileReport> {
+  try {
+    const database = openTarget(target)
+    try {
+      const schemaCookie = database.pragma('schema_version', { simple: true }) as number
+      return { ...explained(target, () => inspect(database, mode)), schemaCookie }
+    } finally {
+      database.close()
+    }
+  } catch (error) {
+    if (!DAMAGE_CODES.has(codeOf(error) ?? '')) throw error
+    return { isHealthy: false, errors: [messageOf(error)], unchecked: [], schemaCookie: null }
+  }
+}
+
+/** Checks an open database within its current transaction. */
+export function inspect (database: Database.Database, mode: CheckMode): IntegrityReport {
+  const unchecked = new Set<string>()
+  const errors = checkWhole(database, mode, unchecked)
+  for (const { name, module } of unknownVirtualTables(database)) unchecked.add(`table ${name}: unknown module ${module}`)
+  return { isHealthy: errors.length === 0, errors, unchecked: [...unchecked] }
+}
+
+function checkWhole (database: Database.Database, mode: CheckMode, unchecked: Set<string>): string[] {
+  const missing = new Set<string>()
+  for (;;) {
+    try {
+      // With stand-ins for missing functions only the structure can be judged as a whole; the indexes follow one by one.
+      const structure = runCheck(database, missing.size > 0 ? 'quick' : mode)
+      return structure.length > 0 || missing.size === 0 || mode === 'quick' ? structure : checkTables(database, missing, unchecked)
+    } catch (error) {
+      const name = /^(?:unknown function: |no such function: )(.+?)(?:\(\))?$/.exec(messageOf(error))?.[1]
+      if (name !== undefined && !missing.has(name)) {
+        missing.add(name)
+        unchecked.add(`function ${name}`)
+        database.function(name, { deterministic: true, varargs: true }, () => null)
+      } else if (isUnknowable(error)) {
+        return checkTables(database, missing, unchecked)
+      } else {
+        throw error
+      }
+    }
+  }
+}
+
+/** Checks table by table, passing over the parts that need what only the application has. */
+function checkTables (database: Database.Database, missing: ReadonlySet<string>, unchecked: Set<string>): string[] {
+  const errors: string[] = []
+  const objects = database.prepare('SELECT type, name, tbl_name AS owner, sql FROM sqlite_schema').all() as Array<{ type: string, name: string, owner: string, sql: string | null }>
+  for (const table of objects.filter(object => object.type === 'table')) {
+    const unknowable = objects.filter(object => object.owner === table.name && [...missing].some(name => object.sql?.toLowerCase().includes(name.toLowerCase())))
+    for (const object of unknowable) unchecked.add(`${object.type} ${object.name}`)
+    try {
+      errors.push(...runCheck(database, unknowable.length > 0 ? 'quick' : 'full', table.name))
+    } catch (error) {
+      if (!isUnknowable(error)) throw error
+      unchecked.add(`table ${table.name}: ${messageOf(error)}`)
+    }
+  }
+  return errors
+}
+
+function runCheck (database: Database.Database, mode: CheckMode, table?: string): string[] {
+  const argument = table === undefined ? '' : `('${table.replaceAll("'", "''")}')`
+  const rows = database.pragma(`${mode === 'quick' ? 'quick_check' : 'integrity_check'}${argument}`) as Array<Record<string, string>>
+  return rows.map(row => Object.values(row)[0] ?? '').filter(message => message !== 'ok')
+}
+
+const isUnknowable = (error: unknown): boolean => codeOf(error) === 'SQLITE_ERROR' && /no such (collation|module)|unknown function|no such function/.test(messageOf(error))
+
+function unknownVirtualTables (database: Database.Database): Array<{ name: string, module: string }> {
+  const known = new Set(database.prepare('SELECT lower(name) FROM pragma_module_list').pluck().all())
+  const tables = database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%'").all() as Array<{ name: string, sql: string }>
+  return tables
+    .map(({ name, sql }) => ({ name, module: /\bUSING\s+["'`[]?(\w+)/i.exec(sql)?.[1] ?? '' }))
+    .filter(({ module }) => !known.has(module.toLowerCase()))
+}

@@ -1,0 +1,60 @@
+import { once } from 'node:events'
+import { getPriority, setPriority } from 'node:os'
+import { serializeError } from '../errors.ts'
+import { applyImage } from './apply-image.ts'
+import { checkIntegrity } from './check-integrity.ts'
+import { checkpoint } from './checkpoint.ts'
+import { copyDatabase } from './copy-database.ts'
+import { createImage } from './create-image.ts'
+import { dieWithHost } from './die-with-host.ts'
+import type { EngineContext, FromEngine, TaskName, Tasks, ToEngine } from './messages.ts'
+import { migrate } from './migrate.ts'
+import { stageImage } from './stage-image.ts'
+
+/*
+ * The entry of an engine process: it takes one task, answers, and ends.
+ */
+
+/** How much nicer than its host an engine is. */
+const LOW_PRIORITY = 10
+
+const tasks: { [K in TaskName]: (input: Tasks[K]['input'], context: EngineContext) => Promise<Tasks[K]['result']> } = {
+  'apply-image': applyImage,
+  'check-integrity': checkIntegrity,
+  checkpoint,
+  'copy-database': copyDatabase,
+  'create-image': createImage,
+  migrate,
+  'stage-image': stageImage
+}
+
+// Before any other thread is made: on Linux a thread inherits the niceness of the one that makes it.
+if (process.argv[2] === 'low') setPriority(Math.min(getPriority() + LOW_PRIORITY, 19))
+dieWithHost()
+// A signal to the whole process group is the host's to answer: it lets the engine finish or kills it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => {})
+
+const send = async (message: FromEngine): Promise<void> => {
+  await new Promise<void>(resolve => { process.send?.(message, undefined, {}, () => { resolve() }) })
+}
+
+const context: EngineContext = {
+  input: process.stdin,
+  write: async bytes => {
+    await new Promise<void>((resolve, reject) => { process.stdout.write(bytes, error => { error == null ? resolve() : reject(error) }) })
+  },
+  tell: async event => {
+    const acknowledged = once(process, 'message')
+    await send({ type: 'event', event })
+    await acknowledged
+  }
+}
+
+const [message] = await once(process, 'message') as [Extract<ToEngine, { type: 'run' }>]
+const run = tasks[message.task] as (input: unknown, context: EngineContext) => Promise<unknown>
+try {
+  await send({ type: 'result', result: await run(message.input, context) })
+} catch (error) {
+  await send({ type: 'error', error: serializeError(error) })
+}
+process.exit()

@@ -1,0 +1,43 @@
+import type { SerializedError } from '../errors.ts'
+import type { ApplyImageInput, ApplyImageResult } from './apply-image.ts'
+import type { CheckIntegrityInput, FileReport } from './check-integrity.ts'
+import type { CheckpointInput } from './checkpoint.ts'
+import type { CopyDatabaseInput } from './copy-database.ts'
+import type { CreateImageInput, CreateImageResult } from './create-image.ts'
+import type { MigrateInput } from './migrate.ts'
+import type { StageImageInput, StageImageResult } from './stage-image.ts'
+
+/** What an engine can be asked to do, with what goes in and what comes out. */
+export interface Tasks {
+  'create-image': { input: CreateImageInput, result: CreateImageResult }
+  'stage-image': { input: StageImageInput, result: StageImageResult }
+  'copy-database': { input: CopyDatabaseInput, result: void }
+  'apply-image': { input: ApplyImageInput, result: ApplyImageResult }
+  'check-integrity': { input: CheckIntegrityInput, result: FileReport }
+  migrate: { input: MigrateInput, result: void }
+  checkpoint: { input: CheckpointInput, result: void }
+}
+export type TaskName = keyof Tasks
+
+/** A part of a pack that the engine wants next on its stdin. */
+export interface PackRange { pack: string, offset: number, length: number }
+
+/** What happens while a task runs; the engine waits until the host has dealt with it. */
+export type EngineEvent =
+  /** The page map was read: these ranges are wanted, in this order. */
+  | { type: 'plan', ranges: PackRange[] }
+  /** The write lock of the live database is held and the safety copy is complete; next, pages are written. */
+  | { type: 'locked', schemaCookie: number }
+
+export type ToEngine = { type: 'run', task: TaskName, input: unknown } | { type: 'acknowledge' }
+export type FromEngine = { type: 'event', event: EngineEvent } | { type: 'result', result: unknown } | { type: 'error', error: SerializedError }
+
+/** What a task can use besides its input. */
+export interface EngineContext {
+  /** Bytes from the host. */
+  input: AsyncIterable<Buffer>
+  /** Sends bytes to the host, resolving when more are welcome. */
+  write: (bytes: Uint8Array) => Promise<void>
+  /** Tells the host of an event and waits for its acknowledgement. */
+  tell: (event: EngineEvent) => Promise<void>
+}

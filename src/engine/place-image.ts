@@ -1,0 +1,36 @@
+import { closeSync, constants, copyFileSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { codeOf } from '../errors.ts'
+import { syncFolderOf } from './safety-copy.ts'
+
+/**
+ * Puts an image where no database is. What an earlier database left there (-wal, -shm, -journal) is moved to the
+ * quarantine first: SQLite would apply it to the new file.
+ */
+export function placeImage (image: string, path: string, quarantine: string): void {
+  mkdirSync(dirname(path), { recursive: true })
+  for (const suffix of ['-wal', '-shm', '-journal']) moveAside(path + suffix, quarantine)
+  const partial = `${path}.partial`
+  try {
+    copyFileSync(image, partial, constants.COPYFILE_FICLONE)
+    const descriptor = openSync(partial, 'r+')
+    fsyncSync(descriptor)
+    closeSync(descriptor)
+    linkSync(partial, path) // unlike a rename, this fails where the application has made a database meanwhile
+  } finally {
+    rmSync(partial, { force: true })
+  }
+  syncFolderOf(path)
+}
+
+function moveAside (path: string, folder: string): void {
+  if (!existsSync(path)) return
+  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  try {
+    renameSync(path, join(folder, basename(path)))
+  } catch (error) {
+    if (codeOf(error) !== 'EXDEV') throw error
+    copyFileSync(path, join(folder, basename(path)))
+    rmSync(path)
+  }
+}

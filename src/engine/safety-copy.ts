@@ -1,0 +1,48 @@
+import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, renameSync, rmSync, symlinkSync, writeSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import type { CommittedPages } from './live-pages.ts'
+
+/** Where a safety copy goes while it is made, where it stands once it is complete, and the link that names the newest. */
+export interface SafetyCopy { partial: string, path: string, latest: string | null }
+
+const BLOCK_BYTES = 1024 * 1024
+
+/**
+ * Brings a copy of the live database, made a moment ago, up to date and in its place, durably. Only under the live
+ * database's write lock: what is committed now is in the copy, and nothing more can be committed before the restore.
+ */
+export function completeSafetyCopy ({ partial, path, latest }: SafetyCopy, { pageCount, read }: CommittedPages, pageSize: number): void {
+  const descriptor = openSync(partial, 'r+')
+  const size = pageCount * pageSize
+  const [current, copied] = [Buffer.alloc(BLOCK_BYTES), Buffer.alloc(BLOCK_BYTES)]
+  for (let offset = 0; offset < size; offset += BLOCK_BYTES) {
+    const block = current.subarray(0, Math.min(BLOCK_BYTES, size - offset))
+    read(block, offset)
+    const got = readSync(descriptor, copied, 0, block.length, offset)
+    if (copied.subarray(0, got).equals(block)) continue
+    for (let at = 0; at < block.length; at += pageSize) {
+      const page = block.subarray(at, at + pageSize)
+      if (at + pageSize > got || !page.equals(copied.subarray(at, at + pageSize))) writeSync(descriptor, page, 0, pageSize, offset + at)
+    }
+  }
+  ftruncateSync(descriptor, size)
+  fsyncSync(descriptor)
+  closeSync(descriptor)
+  renameSync(partial, path)
+  if (latest !== null) pointTo(latest, path)
+  syncFolderOf(path)
+}
+
+/** Makes or moves a link in one step, so there is always one. */
+function pointTo (link: string, path: string): void {
+  const fresh = `${link}.partial`
+  rmSync(fresh, { force: true })
+  symlinkSync(join('.', basename(path)), fresh)
+  renameSync(fresh, link)
+}
+
+export function syncFolderOf (path: string): void {
+  const descriptor = openSync(dirname(path), 'r')
+  fsyncSync(descriptor)
+  closeSync(descriptor)
+}

@@ -1,0 +1,92 @@
+import { createHash } from 'node:crypto'
+import { closeSync, openSync, writeSync } from 'node:fs'
+import Database from 'better-sqlite3'
+import { explainSqliteError } from './target-database.ts'
+import { isSnapshotError, messageOf, SnapshotDamagedError } from '../errors.ts'
+import { sha256, sha256Hex } from '../format/checksum.ts'
+import { decompressFrame } from '../format/frame.ts'
+import type { Manifest } from '../format/manifest.ts'
+import { decodePageMap, type MappedFrame, type PageMap, type PageRun } from '../format/page-map.ts'
+import { ByteReader } from './byte-reader.ts'
+import { inspect } from './check-integrity.ts'
+import type { EngineContext, PackRange } from './messages.ts'
+
+export interface StageImageInput {
+  manifest: Pick<Manifest, 'image' | 'map'>
+  /** Where the image goes; nothing exists there yet. Null verifies every stored byte and keeps nothing. */
+  file: string | null
+}
+
+export interface StageImageResult {
+  /** What quick_check says of the staged image; empty for a sound one, or where nothing was kept. */
+  errors: string[]
+}
+
+/**
+ * Puts a database image together from stored frames: first the page map comes in, then the ranges that it asks for. Every
+ * frame is checked against its digest, and the whole image against the manifest's.
+ * @throws FST_SNAPSHOT_DAMAGED, having left no file
+ */
+export async function stageImage ({ manifest: { image, map: { storedLength, rawLength, sha256: mapDigest } }, file }: StageImageInput, context: EngineContext): Promise<StageImageResult> {
+  const reader = new ByteReader(context.input)
+  const descriptor = file === null ? null : openSync(file, 'wx', 0o600)
+  try {
+    const storedMap = await reader.read(storedLength)
+    if (sha256Hex(storedMap) !== mapDigest) throw new Error('the page map does not match its checksum')
+    const map = decodePageMap(decompressFrame(storedMap, rawLength), image)
+    await context.tell({ type: 'plan', ranges: plan(map) })
+    await receiveFrames(map, image, reader, descriptor)
+  } catch (error) {
+    const explained = explainSqliteError(error, { path: String(file), lockTimeoutMs: 0 })
+    const isOfThisMachine = isSnapshotError(explained) || 'syscall' in (error as Error)
+    throw isOfThisMachine ? explained : new SnapshotDamagedError(messageOf(error), { cause: error })
+  } finally {
+    if (descriptor !== null) closeSync(descriptor)
+  }
+  return { errors: file === null ? [] : checkStaged(file) }
+}
+
+/** The stored bytes of all frames, neighbours in one pack joined. */
+function plan ({ packs, frames }: PageMap): PackRange[] {
+  const ranges: PackRange[] = []
+  for (const { pack, offset, storedLength } of frames) {
+    const last = ranges.at(-1)
+    if (last !== undefined && last.pack === packs[pack] && last.offset + last.length === offset) last.length += storedLength
+    else ranges.push({ pack: packs[pack] as string, offset, length: storedLength })
+  }
+  return ranges
+}
+
+async function receiveFrames ({ frames, runs }: PageMap, { pageSize, checksum }: Manifest['image'], reader: ByteReader, descriptor: number | null): Promise<void> {
+  const digest = sha256()
+  const runsOf = Map.groupBy(runs, run => run.frame)
+  let nextPage = 1
+  for (const [index, frame] of frames.entries()) {
+    const raw = await receiveFrame(frame, reader)
+    for (const { imagePage, count, framePage } of runsOf.get(index) as PageRun[]) {
+      if (imagePage !== nextPage) throw new Error('the frames are not in the order of the image')
+      nextPage += count
+      const pages = raw.subarray(framePage * pageSize, (framePage + count) * pageSize)
+      digest.update(pages)
+      if (descriptor !== null) writeSync(descriptor, pages, 0, pages.length, (imagePage - 1) * pageSize)
+    }
+  }
+  if (digest.digest('hex') !== checksum) throw new Error('the database image does not match its checksum')
+}
+
+async function receiveFrame ({ number, storedLength, rawLength, sha256: expected }: MappedFrame, reader: ByteReader): Promise<Buffer> {
+  const stored = await reader.read(storedLength)
+  if (!createHash('sha256').update(stored).digest().equals(expected)) throw new Error(`frame ${number} does not match its checksum`)
+  return decompressFrame(stored, rawLength)
+}
+
+function checkStaged (file: string): string[] {
+  const database = new Database(file)
+  try {
+    return inspect(database, 'quick').errors
+  } catch (error) {
+    return [messageOf(error)]
+  } finally {
+    database.close()
+  }
+}

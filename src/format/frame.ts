@@ -1,0 +1,28 @@
+import { promisify } from 'node:util'
+import zlib from 'node:zlib'
+
+/** Bytes of the database image in one frame; the last frame of an image may hold fewer. */
+export const FRAME_BYTES = 1024 * 1024
+
+/** No reader accepts a frame that claims to be larger than this, so a damaged length cannot exhaust memory. */
+export const MAXIMUM_FRAME_BYTES = 64 * 1024 * 1024
+
+/** How a frame's bytes are coded. */
+export const CODEC_ZSTD = 1
+export const CODECS: ReadonlySet<number> = new Set([CODEC_ZSTD])
+
+const zstdCompress = promisify(zlib.zstdCompress)
+
+/** Compresses one frame; its zstd content checksum lets `zstd -d` verify it without this package. */
+export async function compressFrame (raw: Uint8Array, level: number): Promise<Buffer> {
+  return await zstdCompress(raw, {
+    params: { [zlib.constants.ZSTD_c_compressionLevel]: level, [zlib.constants.ZSTD_c_checksumFlag]: 1 }
+  })
+}
+
+/** Decompresses one frame, throwing unless exactly `rawLength` bytes come out. */
+export function decompressFrame (stored: Uint8Array, rawLength: number): Buffer {
+  const raw = zlib.zstdDecompressSync(stored, { maxOutputLength: rawLength })
+  if (raw.length !== rawLength) throw new Error(`a frame holds ${raw.length} bytes instead of ${rawLength}`)
+  return raw
+}

@@ -1,0 +1,24 @@
+import { Type, type Static } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+
+/** Words of an operator's own: up to 32, names of 1 to 64 letters, digits, `.`, `_` and `-`, values of up to 256 characters. */
+export const Labels = Type.Record(Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$' }), Type.String({ maxLength: 256 }), { additionalProperties: false, maxProperties: 32 })
+export type Labels = Static<typeof Labels>
+
+/** What an operator may change about a stored snapshot, kept beside its manifest. */
+export const Marks = Type.Object({
+  /** Grows by one with every change. */
+  revision: Type.Integer({ minimum: 1 }),
+  pinned: Type.Boolean(),
+  labels: Labels,
+  /** Set before the parts of a snapshot are removed, so an interrupted deletion is not taken for a snapshot. */
+  deletedAt: Type.Union([Type.String(), Type.Null()])
+})
+export type Marks = Static<typeof Marks>
+
+export const encodeMarks = (marks: Marks): Buffer => Buffer.from(JSON.stringify(marks) + '\n')
+
+/** @throws Error if the bytes are not marks. */
+export function decodeMarks (bytes: Buffer): Marks {
+  return Value.Decode(Marks, JSON.parse(bytes.toString('utf8')))
+}

@@ -1,0 +1,49 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import Database from 'better-sqlite3'
+import { BusyError, codeOf } from './errors.ts'
+
+const POLL_MS = 20
+
+/**
+ * An exclusive lock between processes: a SQLite transaction on a small file of its own, so the operating system releases
+ * it the moment the holder dies, and nobody ever waits for a dead one.
+ */
+export class LockFile {
+  readonly #database: Database.Database
+
+  private constructor (database: Database.Database) {
+    this.#database = database
+  }
+
+  /** Takes the lock, blocking this thread for at most `timeoutMs`. Null where another holds it for longer. */
+  static takeBlocking (path: string, timeoutMs: number): LockFile | null {
+    const database = new Database(path, { timeout: timeoutMs })
+    try {
+      database.exec('BEGIN EXCLUSIVE')
+      return new LockFile(database)
+    } catch (error) {
+      database.close()
+      if (codeOf(error)?.startsWith('SQLITE_BUSY') === true) return null
+      throw error
+    }
+  }
+
+  /**
+   * Takes the lock without blocking the thread.
+   * @throws FST_SNAPSHOT_BUSY when another process holds it for longer than `timeoutMs`
+   */
+  static async take (path: string, timeoutMs: number, signal?: AbortSignal): Promise<LockFile> {
+    const deadline = Date.now() + timeoutMs
+    for (;;) {
+      const lock = LockFile.takeBlocking(path, 0)
+      if (lock !== null) return lock
+      if (Date.now() >= deadline) throw new BusyError()
+      await sleep(POLL_MS)
+      signal?.throwIfAborted()
+    }
+  }
+
+  release (): void {
+    this.#database.close()
+  }
+}

@@ -1,0 +1,87 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { lastIntegrityCheck } from '../catalog/integrity-checks.ts'
+import { DURATION_BUCKETS, readMetric } from '../catalog/metric-values.ts'
+import type { SnapshotContext } from '../snapshots/context.ts'
+
+const RESTORE_OUTCOMES = ['success', 'failed', 'rolled_back']
+
+/**
+ * The metrics of one database. Each is read from the catalog when it is scraped, so neither a restart nor a second process
+ * resets or splits it, and each is there from the first scrape.
+ */
+export function snapshotMetrics (context: SnapshotContext): Registry {
+  const registry = new Registry()
+  counters(context, registry)
+  gauges(context, registry)
+  durations(context, registry)
+  return registry
+}
+
+function counters ({ catalog, settings: { databaseName: database } }: SnapshotContext, registry: Registry): void {
+  const plain = { snapshot_creations_total: 'Snapshot creations that ended, failed ones included', snapshot_creation_failures_total: 'Snapshot creations that failed' }
+  for (const [name, help] of Object.entries(plain)) {
+    registry.registerMetric(new Counter({
+      name,
+      help,
+      labelNames: ['database'],
+      registers: [],
+      collect () {
+        this.reset()
+        this.inc({ database }, readMetric(catalog, database, name).get('') ?? 0)
+      }
+    }))
+  }
+  registry.registerMetric(new Counter({
+    name: 'snapshot_restores_total',
+    help: 'Restores that ended, by outcome',
+    labelNames: ['database', 'outcome'],
+    registers: [],
+    collect () {
+      const values = readMetric(catalog, database, 'snapshot_restores_total')
+      this.reset()
+      for (const outcome of RESTORE_OUTCOMES) this.inc({ database, outcome }, values.get(outcome) ?? 0)
+    }
+  }))
+}
+
+function gauges ({ catalog, settings: { databaseName: database } }: SnapshotContext, registry: Registry): void {
+  const recorded = (name: string) => (): number => readMetric(catalog, database, name).get('') ?? 0
+  const all: Array<[name: string, help: string, read: () => number]> = [
+    ['snapshot_last_created_timestamp', 'Unix time of the newest completed snapshot, 0 before the first', recorded('snapshot_last_created_timestamp')],
+    ['snapshot_size_bytes', 'Size of the database image in the newest completed snapshot', recorded('snapshot_size_bytes')],
+    ['snapshot_stored_bytes', 'Bytes the newest completed snapshot takes in storage', recorded('snapshot_stored_bytes')],
+    ['database_integrity_healthy', '1 if the last integrity check passed, 0 if it failed, NaN before the first', () => {
+      const check = lastIntegrityCheck(catalog, database)
+      return check === undefined ? NaN : Number(check.isHealthy)
+    }],
+    ['database_integrity_last_checked_timestamp', 'Unix time of the last integrity check, 0 before the first', () => Math.floor(Date.parse(lastIntegrityCheck(catalog, database)?.checkedAt ?? '1970-01-01') / 1000)]
+  ]
+  for (const [name, help, read] of all) {
+    registry.registerMetric(new Gauge({ name, help, labelNames: ['database'], registers: [], collect () { this.set({ database }, read()) } }))
+  }
+}
+
+function durations ({ catalog, settings: { databaseName: database } }: SnapshotContext, registry: Registry): void {
+  const all = { snapshot_creation_duration_seconds: 'Duration of completed snapshot creations', snapshot_restore_duration_seconds: 'Duration of successful restores' }
+  for (const [name, help] of Object.entries(all)) {
+    const histogram = new Histogram({ name, help, labelNames: ['database'], registers: [], buckets: [...DURATION_BUCKETS] })
+    // prom-client can only add observations; these were added up in the catalog.
+    histogram.get = async () => {
+      const values = readMetric(catalog, database, name)
+      const sample = (metricName: string, label: string, le?: number | string) => ({ metricName, exemplar: null, value: values.get(label) ?? 0, labels: { database, ...(le !== undefined && { le }) } })
+      return {
+        name,
+        help,
+        type: 'histogram',
+        aggregator: 'sum',
+        values: [
+          ...DURATION_BUCKETS.map(bound => sample(`${name}_bucket`, String(bound), bound)),
+          sample(`${name}_bucket`, 'count', '+Inf'),
+          sample(`${name}_sum`, 'sum'),
+          sample(`${name}_count`, 'count')
+        ]
+      } as unknown as Awaited<ReturnType<typeof histogram.get>>
+    }
+    registry.registerMetric(histogram)
+  }
+}

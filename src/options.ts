@@ -1,0 +1,230 @@
+import { existsSync, realpathSync, statSync } from 'node:fs'
+import { basename, dirname, extname, join, resolve } from 'node:path'
+import { Type, type TObject } from '@sinclair/typebox'
+import { Value } from '@sinclair/typebox/value'
+import type { FastifyRequest } from 'fastify'
+import { OptionError } from './errors.ts'
+import { silentLogger, type Logger } from './logger.ts'
+import type { SnapshotStorage } from './storage/snapshot-storage.ts'
+
+/** Options of `SnapshotWriter` and `SnapshotRecovery`. What is not given is taken from the environment ({@link optionsFromEnv}). */
+export interface SnapshotOptions {
+  /** The application's database: a path or a `file:` URL as Prisma writes it, relative to the working directory. */
+  database?: string
+  /** Its name in labels, storage paths and default snapshot names: `[a-z0-9_-]`, at most 64. Default: made from the file's name. */
+  databaseName?: string
+  /** Where snapshots and the catalog are kept. Default: `backups` beside the database. */
+  snapshotDir?: string
+  /** Where pre-restore backups are kept. Default: `recovery` beside the database. */
+  recoveryDir?: string
+  /** Where snapshots are stored. Default: local files in `snapshotDir`. */
+  storage?: SnapshotStorage
+  /** zstd level from 1 (fastest, the default) to 19 (smallest). */
+  compressionLevel?: number
+  /** How long an operation waits for locks on the database, in milliseconds. Default 10000. */
+  lockTimeout?: number
+  /** A creation skips its integrity check when one passed within this many milliseconds. Default 0: every creation checks. */
+  integrityCheckMaxAge?: number
+  /** Keep snapshots of a damaged database as evidence, marked `integrity: "failed"`, instead of failing. Default false. */
+  allowDamaged?: boolean
+  /** A folder of Drizzle migrations that a restored image is brought up to before it goes live. */
+  migrations?: { folder: string }
+  /** Migrates a restored image, a plain database file at the given path, with any other tool before it goes live. */
+  migrate?: (stagingPath: string) => void | Promise<void>
+  /** Where messages go. Default: nowhere; the plugin gives `app.log`. */
+  logger?: Logger
+}
+
+/** What a caller of the routes may do: a viewer reads, an admin does everything. */
+export type Role = 'viewer' | 'admin'
+
+/** Bearer tokens of each role; several for a change of tokens without a gap. */
+export interface TokenOptions { admin?: string | string[], viewer?: string | string[] }
+
+/** Decides on a request: the role, or null for nobody known. */
+export type RoleFunction = (request: FastifyRequest) => Role | null | Promise<Role | null>
+
+/** Options of the plugin. */
+export interface SnapshotsPluginOptions extends SnapshotOptions {
+  /** Who may use the routes: tokens, a function of one's own, or `false` to open them to everyone. One of them is required. */
+  auth?: TokenOptions | RoleFunction | false
+  /** Path of the snapshot routes. Default `/snapshots`. */
+  prefix?: string
+  /** The health routes, or `false` for none. Default path `/health`. */
+  health?: false | { path?: string }
+  /** The metrics route, or `false` for none. Default path `/metrics`, open to everyone unless `role` closes it. */
+  metrics?: false | { path?: string, role?: Role }
+  /** What runs by itself, or `false` for nothing. */
+  schedule?: false | ScheduleOptions
+}
+
+export interface ScheduleOptions {
+  /** Cron expression of the snapshots, or `false`. Default: SNAPSHOT_CRON_SCHEDULE, else every six hours (`0 *\/6 * * *`). */
+  snapshots?: string | false
+  /** Cron expression of the integrity check, which also runs at the start, or `false` for neither. Default: hourly. */
+  integrity?: string | false
+  /** IANA time zone of the expressions. Default: that of the process. */
+  timezone?: string
+  /** How many scheduled snapshots are kept; manual and pinned ones are never counted or removed. Default 10. */
+  keepLast?: number
+}
+
+type Defaulted = 'compressionLevel' | 'lockTimeout' | 'integrityCheckMaxAge' | 'allowDamaged' | 'logger'
+/** Options after every check and default; paths are absolute. */
+export type SnapshotSettings = SnapshotOptions & Required<Pick<SnapshotOptions, Defaulted | 'database' | 'databaseName' | 'snapshotDir' | 'recoveryDir'>>
+
+export interface PluginSettings extends SnapshotSettings {
+  auth: TokenOptions | RoleFunction | false
+  prefix: string
+  health: false | { path: string }
+  metrics: false | { path: string, role: Role | null }
+  schedule: { snapshots: string | false, integrity: string | false, timezone: string | undefined, keepLast: number }
+}
+
+const Milliseconds = Type.Integer({ minimum: 0, maximum: 0x7fffffff })
+const Path = Type.String({ pattern: '^/[^?#]*$' })
+const RoleName = Type.Union([Type.Literal('viewer'), Type.Literal('admin')])
+const Text = Type.String({ minLength: 1 })
+const Tokens = Type.Union([Type.String({ minLength: 8 }), Type.Array(Type.String({ minLength: 8 }), { minItems: 1 })])
+const closed = { additionalProperties: false }
+
+const snapshotOptions = {
+  database: Text,
+  databaseName: Type.String({ pattern: '^[a-z0-9_-]{1,64}$' }),
+  snapshotDir: Text,
+  recoveryDir: Text,
+  storage: Type.Object({ name: Text }),
+  compressionLevel: Type.Integer({ minimum: 1, maximum: 19 }),
+  lockTimeout: Milliseconds,
+  integrityCheckMaxAge: Milliseconds,
+  allowDamaged: Type.Boolean(),
+  migrations: Type.Object({ folder: Text }, closed),
+  migrate: Type.Function([], Type.Any()),
+  logger: Type.Object({ info: Type.Any(), warn: Type.Any(), error: Type.Any() })
+}
+const Cron = Type.Union([Text, Type.Literal(false)])
+const False = Type.Literal(false)
+const pluginOptions = {
+  ...snapshotOptions,
+  auth: Type.Union([False, Type.Function([], Type.Any()), Type.Partial(Type.Object({ admin: Tokens, viewer: Tokens }, closed))]),
+  prefix: Path,
+  health: Type.Union([False, Type.Partial(Type.Object({ path: Path }, closed))]),
+  metrics: Type.Union([False, Type.Partial(Type.Object({ path: Path, role: RoleName }, closed))]),
+  schedule: Type.Union([False, Type.Partial(Type.Object({ snapshots: Cron, integrity: Cron, timezone: Text, keepLast: Type.Integer({ minimum: 1 }) }, closed))])
+}
+const SnapshotOptionsSchema = Type.Partial(Type.Object(snapshotOptions, closed))
+const PluginOptionsSchema = Type.Partial(Type.Object(pluginOptions, closed))
+
+/**
+ * The options that the environment gives: DATABASE_URL, SNAPSHOT_DATABASE, SNAPSHOT_DIR, RECOVERY_DIR,
+ * SNAPSHOT_CRON_SCHEDULE (`off` for none), SNAPSHOT_ADMIN_TOKEN and SNAPSHOT_VIEWER_TOKEN. Empty ones count as absent.
+ */
+export function optionsFromEnv (env: Record<string, string | undefined> = process.env): SnapshotsPluginOptions {
+  const { DATABASE_URL: database, SNAPSHOT_DATABASE: databaseName, SNAPSHOT_DIR: snapshotDir, RECOVERY_DIR: recoveryDir } = env
+  const { SNAPSHOT_CRON_SCHEDULE: cron, SNAPSHOT_ADMIN_TOKEN: admin, SNAPSHOT_VIEWER_TOKEN: viewer } = env
+  return {
+    ...(database && { database }),
+    ...(databaseName && { databaseName }),
+    ...(snapshotDir && { snapshotDir }),
+    ...(recoveryDir && { recoveryDir }),
+    ...(cron && { schedule: { snapshots: cron === 'off' ? false : cron } }),
+    ...((admin || viewer) && { auth: { ...(admin && { admin }), ...(viewer && { viewer }) } })
+  }
+}
+
+/**
+ * Checks options, completes them from the environment, and fills in defaults.
+ * @throws FST_SNAPSHOT_INVALID_OPTION, naming the option
+ */
+export function snapshotSettings (options: SnapshotOptions = {}): SnapshotSettings {
+  const { auth, schedule, ...fromEnv } = optionsFromEnv()
+  return settle(check(SnapshotOptionsSchema, { ...fromEnv, ...withoutUndefined(options) }))
+}
+
+/** The same for the plugin. */
+export function pluginSettings (options: SnapshotsPluginOptions): PluginSettings {
+  const fromEnv = optionsFromEnv()
+  const { auth, prefix = '/snapshots', health = {}, metrics = {}, schedule = {}, ...rest } = check(PluginOptionsSchema, { ...fromEnv, ...withoutUndefined(options) })
+  if (auth === undefined || (typeof auth === 'object' && auth.admin === undefined && auth.viewer === undefined)) {
+    throw new OptionError('"auth" is required, as the routes give away and replace the whole database. Give tokens ({ admin, viewer }, or SNAPSHOT_ADMIN_TOKEN in the environment), a function, or false to open them to everyone')
+  }
+  if (prefix === '/') throw new OptionError('"prefix" must not be "/"')
+  const { snapshots = (fromEnv.schedule || {}).snapshots ?? '0 */6 * * *', integrity = '0 * * * *', timezone, keepLast = 10 } = schedule || { snapshots: false, integrity: false }
+  return {
+    ...settle(rest),
+    auth,
+    prefix,
+    health: health && { path: health.path ?? '/health' },
+    metrics: metrics && { path: metrics.path ?? '/metrics', role: metrics.role ?? null },
+    schedule: { snapshots, integrity, timezone, keepLast }
+  }
+}
+
+function check<T extends object> (schema: TObject, options: T): T {
+  const problem = Value.Errors(schema, options).First()
+  if (problem !== undefined) throw new OptionError(`"${problem.path.slice(1).replaceAll('/', '.')}": ${problem.message}`)
+  return options
+}
+
+function settle (options: SnapshotOptions): SnapshotSettings {
+  if (options.database === undefined) throw new OptionError('"database" is missing; give the path of the database, or set DATABASE_URL')
+  const database = databasePath(options.database)
+  const settings = {
+    compressionLevel: 1,
+    lockTimeout: 10_000,
+    integrityCheckMaxAge: 0,
+    allowDamaged: false,
+    logger: silentLogger,
+    ...options,
+    database,
+    databaseName: options.databaseName ?? slug(database),
+    snapshotDir: resolve(options.snapshotDir ?? join(dirname(database), 'backups')),
+    recoveryDir: resolve(options.recoveryDir ?? join(dirname(database), 'recovery'))
+  }
+  for (const option of ['snapshotDir', 'recoveryDir'] as const) requireFolder(option, settings[option])
+  if (settings.migrations !== undefined && !existsSync(join(settings.migrations.folder, 'meta', '_journal.json'))) {
+    throw new OptionError(`"migrations.folder": ${settings.migrations.folder} is no folder of Drizzle migrations`)
+  }
+  return settings
+}
+
+/**
+ * The path in DATABASE_URL. Unlike what `new URL` makes of it, `file:./dev.db` is relative, as Prisma means it; a query is
+ * ignored and %-escapes are decoded, as in SQLite's own URLs (https://sqlite.org/uri.html).
+ */
+export function databasePath (url: string): string {
+  const refuse = (why: string): never => { throw new OptionError(`"database" (DATABASE_URL): ${why}`) }
+  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase()
+  if (scheme !== undefined && scheme !== 'file') refuse(`${scheme}: is not a SQLite database file; give a path or a file: URL`)
+  if (url.includes(':memory:')) refuse('a database in memory cannot be saved')
+  let path = url
+  if (scheme === 'file') {
+    path = url.slice('file:'.length).replace(/[?#].*$/s, '').replace(/^\/\/(localhost)?(?=\/)/, '')
+    try {
+      path = decodeURIComponent(path)
+    } catch {
+      refuse(`${url} has a wrong %-escape`)
+    }
+  }
+  if (path === '' || path.includes('\0')) refuse('the path is empty or not one')
+  if (path !== path.trimEnd()) refuse('the path ends in white space')
+  return resolve(path)
+}
+
+/** A name made of a file's: `My App.db` is `my-app`. */
+function slug (path: string): string {
+  const name = basename(path, extname(path)).toLowerCase().replace(/[^a-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 64)
+  return name === '' ? 'database' : name
+}
+
+function requireFolder (option: string, path: string): void {
+  for (let folder = path; ; folder = dirname(folder)) {
+    const found = statSync(folder, { throwIfNoEntry: false })
+    if (found?.isDirectory() === true) return
+    if (found !== undefined) throw new OptionError(`"${option}": ${realpathSync(folder)} is not a folder`)
+  }
+}
+
+function withoutUndefined<T extends object> (options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
+}

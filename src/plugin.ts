@@ -1,0 +1,63 @@
+import fastifySchedule from '@fastify/schedule'
+import type { FastifyInstance } from 'fastify'
+import fp from 'fastify-plugin'
+import type { ToadScheduler } from 'toad-scheduler'
+import { snapshotMetrics } from './metrics/metrics.ts'
+import { pluginSettings, type SnapshotsPluginOptions } from './options.ts'
+import { authentication } from './routes/authentication.ts'
+import { healthRoutes } from './routes/health.ts'
+import { integrityRoutes } from './routes/integrity.ts'
+import { metricsRoute } from './routes/metrics.ts'
+import { applyOwnRules } from './routes/own-rules.ts'
+import { snapshotRoutes } from './routes/snapshots.ts'
+import { ScheduledJobs } from './schedule/jobs.ts'
+import { SnapshotContext } from './snapshots/context.ts'
+import { SnapshotWriter } from './snapshots/snapshot-writer.ts'
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The snapshots of the application's database, and with `.recovery` its integrity. */
+    snapshots: SnapshotWriter
+    scheduler: ToadScheduler
+  }
+}
+
+async function plugin (app: FastifyInstance, options: SnapshotsPluginOptions): Promise<void> {
+  const settings = pluginSettings({ logger: app.log, ...options })
+  const context = new SnapshotContext(settings)
+  const writer = new SnapshotWriter(context)
+  const authenticate = authentication(settings.auth)
+  app.decorate('snapshots', writer)
+
+  await app.register(async scope => {
+    const routes = applyOwnRules(scope)
+    snapshotRoutes(routes, writer, authenticate)
+    integrityRoutes(routes, writer.recovery, authenticate)
+  }, { prefix: settings.prefix })
+  await app.register(async scope => {
+    const routes = applyOwnRules(scope)
+    if (settings.health !== false) healthRoutes(routes, settings.health.path, writer, authenticate)
+    if (settings.metrics !== false) metricsRoute(routes, settings.metrics, snapshotMetrics(context), authenticate)
+  })
+
+  const jobs = new ScheduledJobs(writer, settings)
+  if (!app.hasDecorator('scheduler')) await app.register(fastifySchedule)
+  app.addHook('onReady', async () => { jobs.start(app.scheduler) })
+  app.addHook('onClose', async () => {
+    jobs.stop()
+    await writer.close()
+    await jobs.drain()
+  })
+}
+
+/**
+ * Snapshots of the application's SQLite database: on demand and on schedule, with restores into the running application,
+ * routes for operators, health and metrics.
+ *
+ * ```js
+ * await app.register(snapshots, { database: './prisma/dev.db', auth: { admin: process.env.SNAPSHOT_ADMIN_TOKEN } })
+ * ```
+ *
+ * Where the host uses @fastify/schedule itself, it registers that first.
+ */
+export const fastifySqliteSnapshots = fp(plugin, { fastify: '5.x', name: 'fastify-sqlite-snapshots' })

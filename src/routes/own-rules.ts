@@ -1,0 +1,48 @@
+import { STATUS_CODES } from 'node:http'
+import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyBaseLogger, FastifyError, FastifyInstance, RawServerDefault } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { BodyTooLargeError, codeOf, InternalError, InvalidBodyError, InvalidRequestError, isSnapshotError, messageOf, UnsupportedBodyError } from '../errors.ts'
+
+/** A scope of the host's Fastify whose routes are typed by their TypeBox schemas. */
+export type Routes = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>
+
+/** The largest body a route takes, in bytes. */
+export const BODY_LIMIT = 64 * 1024
+
+const RETRY_AFTER_SECONDS = 5
+
+/**
+ * Gives a scope its own parsing, validation and errors, so that what a host has set for its own routes (another validator,
+ * coercion, removal of unknown fields, an error page) does not change these.
+ */
+export function applyOwnRules (app: FastifyInstance): Routes {
+  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  app.setSerializerCompiler(() => JSON.stringify)
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'string', bodyLimit: BODY_LIMIT }, (request, body, done) => {
+    if (body === '') return done(null, {})
+    if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) return done(new UnsupportedBodyError())
+    try {
+      done(null, JSON.parse(body as string))
+    } catch (error) {
+      done(new InvalidBodyError(messageOf(error), { cause: error }))
+    }
+  })
+  // A POST without a body is one of {}: all its fields are optional.
+  app.addHook('preValidation', async request => { request.body ??= {} })
+  app.setErrorHandler<FastifyError>(async (error, request, reply) => {
+    const { statusCode = 500, code, message } = explain(error)
+    if (!isSnapshotError(error) && statusCode >= 500) request.log.error({ err: error }, message)
+    if (statusCode === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS)
+    return await reply.code(statusCode).send({ statusCode, code, error: STATUS_CODES[statusCode], message })
+  })
+  return app.withTypeProvider<TypeBoxTypeProvider>() as unknown as Routes
+}
+
+/** Fastify's own errors of a request in this package's codes. */
+function explain (error: FastifyError): { statusCode?: number, code: string, message: string } {
+  if (error.validation !== undefined) return new InvalidRequestError(error.validation.map(({ instancePath, message }) => `${error.validationContext ?? 'request'}${instancePath}: ${message ?? ''}`).join('; '))
+  if (codeOf(error) === 'FST_ERR_CTP_BODY_TOO_LARGE') return new BodyTooLargeError(BODY_LIMIT)
+  return codeOf(error) === undefined ? Object.assign(new InternalError(messageOf(error)), { statusCode: error.statusCode ?? 500 }) : error
+}

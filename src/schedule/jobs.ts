@@ -1,0 +1,83 @@
+import { AsyncTask, CronJob, type ToadScheduler } from 'toad-scheduler'
+import { codeOf, messageOf, OptionError } from '../errors.ts'
+import type { Logger } from '../logger.ts'
+import type { PluginSettings } from '../options.ts'
+import type { SnapshotWriter } from '../snapshots/snapshot-writer.ts'
+
+/** What runs by itself: made and checked at registration, started when the host is ready. */
+export class ScheduledJobs {
+  readonly #jobs: CronJob[] = []
+  readonly #running = new Set<Promise<void>>()
+  readonly #writer: SnapshotWriter
+  readonly #logger: Logger
+  readonly #isIntegrityChecked: boolean
+
+  /** @throws FST_SNAPSHOT_INVALID_OPTION for an expression or time zone that is none */
+  constructor (writer: SnapshotWriter, { schedule: { snapshots, integrity, timezone, keepLast }, databaseName, logger }: PluginSettings) {
+    this.#writer = writer
+    this.#logger = logger
+    this.#isIntegrityChecked = integrity !== false
+    const add = (what: 'snapshots' | 'integrity', cronExpression: string | false, run: () => Promise<void>): void => {
+      if (cronExpression === false) return
+      const id = `fastify-sqlite-snapshots:${databaseName}:${what}`
+      const task = new AsyncTask(id, async () => { await this.#track(run()) })
+      const job = new CronJob({ cronExpression, ...(timezone !== undefined && { timezone }) }, task, { id, preventOverrun: true })
+      try {
+        job.start()
+        job.stop()
+      } catch (error) {
+        throw new OptionError(`"schedule.${what}" (${cronExpression}${timezone === undefined ? '' : `, ${timezone}`}): ${messageOf(error)}`, { cause: error })
+      }
+      this.#jobs.push(job)
+    }
+    add('snapshots', snapshots, async () => { await this.#createSnapshot(keepLast) })
+    add('integrity', integrity, async () => { await this.#checkIntegrity() })
+  }
+
+  /** Starts the schedules, and in the background what is due at the start. */
+  start (scheduler: ToadScheduler): void {
+    for (const job of this.#jobs) scheduler.addCronJob(job)
+    void this.#track(this.#settle())
+    if (this.#isIntegrityChecked) void this.#track(this.#checkIntegrity())
+  }
+
+  /** Stops the schedules; what runs is ended by closing the writer, then awaited with {@link drain}. */
+  stop (): void {
+    for (const job of this.#jobs) job.stop()
+  }
+
+  async drain (): Promise<void> {
+    await Promise.allSettled([...this.#running])
+  }
+
+  async #createSnapshot (keepLast: number): Promise<void> {
+    try {
+      await this.#writer.createScheduledSnapshot(keepLast)
+    } catch (error) {
+      // What failed has been logged; what did not even begin has not.
+      if (/BUSY|QUEUE_FULL|CANCELLED/.test(codeOf(error) ?? '')) this.#logger.warn({ err: error }, `The scheduled snapshot was left out: ${messageOf(error)}`)
+    }
+  }
+
+  async #checkIntegrity (): Promise<void> {
+    try {
+      await this.#writer.recovery.validateDatabaseIntegrity()
+    } catch (error) {
+      this.#logger.warn({ err: error }, `The integrity of the database could not be checked: ${messageOf(error)}`)
+    }
+  }
+
+  async #settle (): Promise<void> {
+    try {
+      await this.#writer.settle()
+    } catch (error) {
+      this.#logger.warn({ err: error }, `What an earlier process left was not settled yet: ${messageOf(error)}`)
+    }
+  }
+
+  async #track (work: Promise<void>): Promise<void> {
+    this.#running.add(work)
+    await work
+    this.#running.delete(work)
+  }
+}

@@ -1,0 +1,63 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { Catalog } from '../catalog/catalog.ts'
+import { runEngine } from '../engine/engine.ts'
+import type { Target } from '../engine/target-database.ts'
+import type { Logger } from '../logger.ts'
+import type { SnapshotSettings } from '../options.ts'
+import { LocalStorage } from '../storage/local-storage.ts'
+import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
+import { OperationQueue } from './operation-queue.ts'
+
+/** How long an operation waits for another process that works on the same snapshots. */
+const OTHER_PROCESS_TIMEOUT_MS = 30_000
+const QUEUE_LIMIT = 32
+const WAL_LIMIT_BYTES = 4 * 1024 * 1024
+
+/** What everything that works on the snapshots of one database shares. */
+export class SnapshotContext {
+  readonly settings: SnapshotSettings
+  readonly catalog: Catalog
+  readonly storage: SnapshotStorage
+  readonly queue: OperationQueue
+  readonly logger: Logger
+  /** The application's database. */
+  readonly target: Target
+  /** Held by an engine that changes the application's database. */
+  readonly engineLockFile: string
+  /** For files that live no longer than an operation; swept when an operation finds interrupted work. */
+  readonly temporaryDir: string
+
+  constructor (settings: SnapshotSettings) {
+    const { snapshotDir, databaseName } = settings
+    this.settings = settings
+    this.logger = settings.logger
+    this.target = { path: settings.database, lockTimeoutMs: settings.lockTimeout }
+    this.temporaryDir = join(snapshotDir, '.tmp', databaseName)
+    this.engineLockFile = join(snapshotDir, '.locks', `${databaseName}.engine.lock`)
+    this.catalog = Catalog.open(snapshotDir)
+    this.storage = settings.storage ?? new LocalStorage(snapshotDir)
+    this.queue = new OperationQueue({
+      lockFile: join(snapshotDir, '.locks', `${databaseName}.lock`),
+      engineLockFile: this.engineLockFile,
+      timeoutMs: OTHER_PROCESS_TIMEOUT_MS,
+      limit: QUEUE_LIMIT
+    })
+  }
+
+  /** A path for a file that lives no longer than an operation. */
+  temporaryFile (name: string): string {
+    mkdirSync(this.temporaryDir, { recursive: true, mode: 0o700 })
+    return join(this.temporaryDir, name)
+  }
+
+  /** Moves the catalog's log into its file, outside the host, when it has grown. */
+  async tidyCatalog (): Promise<void> {
+    if (this.catalog.walBytes > WAL_LIMIT_BYTES) await runEngine('checkpoint', { path: this.catalog.path })
+  }
+
+  async close (): Promise<void> {
+    await this.queue.close()
+    this.catalog.close()
+  }
+}

@@ -1,0 +1,131 @@
+import { randomUUID } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { hostname } from 'node:os'
+import { lastIntegrityCheck, recordIntegrityCheck } from '../catalog/integrity-checks.ts'
+import type { Integrity, SnapshotRow, Trigger } from '../catalog/schema.ts'
+import { findSnapshot, insertSnapshot, recordCreated, recordCreationFailed } from '../catalog/snapshots.ts'
+import type { CreateImageResult } from '../engine/create-image.ts'
+import { Engine } from '../engine/engine.ts'
+import { codeOf, CreateFailedError, messageOf, NameTakenError } from '../errors.ts'
+import { manifestKey, marksKey, packKey } from '../format/keys.ts'
+import { encodeManifest, FORMAT_VERSION, type Manifest } from '../format/manifest.ts'
+import { encodeMarks } from '../format/marks.ts'
+import type { SnapshotContext } from './context.ts'
+import { databaseBytes, requireRoom } from './disk-space.ts'
+import { defaultName } from './snapshot-name.ts'
+import { isForCallers } from './operation-errors.ts'
+import { toSnapshot, type Snapshot } from './snapshot.ts'
+import { removeStored } from './stored-snapshot.ts'
+
+export interface CreateRequest {
+  name: string | undefined
+  labels: Record<string, string>
+  trigger: Trigger
+  allowDamaged: boolean
+  /** Called when the snapshot is in the catalog with status CREATING. */
+  onCreating?: (snapshot: Snapshot) => void
+}
+
+/** @throws FST_SNAPSHOT_NAME_TAKEN */
+export function requireFreeName ({ catalog, settings: { databaseName } }: SnapshotContext, name: string): void {
+  if (isTaken(findSnapshot(catalog, databaseName, name))) throw new NameTakenError(name)
+}
+
+const isTaken = (row: SnapshotRow | undefined): boolean => row !== undefined && row.status !== 'FAILED'
+
+/** Takes a snapshot: the pack, then the manifest, then the catalog says COMPLETED. A failure leaves only its row. */
+export async function createSnapshot (context: SnapshotContext, request: CreateRequest, signal: AbortSignal): Promise<Snapshot> {
+  const { catalog, logger } = context
+  const started = performance.now()
+  const row = insertRow(context, request)
+  request.onCreating?.(toSnapshot(row))
+  try {
+    const result = await storeSnapshot(context, row, request, signal)
+    const created = recordCreated(catalog, row.id, { ...result, durationMs: Math.round(performance.now() - started) })
+    logger.info({ snapshot: created.name, size: created.size, storedSize: created.storedSize, durationMs: created.durationMs }, 'Snapshot created')
+    return toSnapshot(created)
+  } catch (error) {
+    const explained = isForCallers(error) ? error : new CreateFailedError(messageOf(error), { cause: error })
+    await removeStored(context, row).catch(cause => { logger.warn({ err: cause, snapshot: row.name }, 'Remains of a failed snapshot could not be removed yet') })
+    recordCreationFailed(catalog, row.id, { code: codeOf(explained) as string, message: messageOf(explained) }, new Date().toISOString())
+    if (codeOf(explained) === 'FST_SNAPSHOT_DATABASE_DAMAGED') recordDamage(context, messageOf(explained))
+    logger.error({ err: error, snapshot: row.name }, `Failed to create snapshot: ${messageOf(error)}`)
+    throw explained
+  }
+}
+
+function insertRow (context: SnapshotContext, { name, labels, trigger }: CreateRequest): SnapshotRow {
+  const { catalog, settings: { databaseName } } = context
+  const now = new Date()
+  if (name !== undefined) requireFreeName(context, name)
+  return insertSnapshot(catalog, {
+    id: randomUUID(),
+    database: databaseName,
+    name: name ?? defaultName(databaseName, now, taken => isTaken(findSnapshot(catalog, databaseName, taken))),
+    status: 'CREATING',
+    trigger,
+    source: catalog.source,
+    createdAt: now.toISOString(),
+    labels
+  })
+}
+
+async function storeSnapshot (context: SnapshotContext, row: SnapshotRow, { allowDamaged }: CreateRequest, signal: AbortSignal): Promise<Partial<SnapshotRow>> {
+  const { settings, storage, target, catalog } = context
+  mkdirSync(settings.snapshotDir, { recursive: true, mode: 0o700 })
+  await requireRoom([{ folder: settings.snapshotDir, bytes: databaseBytes(target.path), what: 'a copy of the database' }])
+
+  const lastCheck = lastIntegrityCheck(catalog, row.database)
+  const isCheckRecent = lastCheck?.isHealthy === true && Date.now() - Date.parse(lastCheck.checkedAt) < settings.integrityCheckMaxAge
+  const engine = new Engine('create-image', {
+    source: target,
+    temporaryFile: context.temporaryFile(`${row.id}.db`),
+    packId: row.id,
+    level: settings.compressionLevel,
+    check: !isCheckRecent,
+    allowDamaged
+  }, { signal })
+  const stored = storage.put(packKey(row.database, row.id), engine.output(), { signal })
+  stored.catch(error => { engine.kill(error) })
+  await Promise.allSettled([engine.result, stored]) // both have to end, whichever failed first
+  const [result, { bytes }] = await Promise.all([engine.result, stored])
+  if (bytes !== result.packBytes) throw new Error(`the storage took ${bytes} bytes of ${result.packBytes}`)
+
+  const integrity = isCheckRecent ? 'ok' : result.integrity
+  const completedAt = new Date().toISOString()
+  const manifest = describe(row, result, integrity, completedAt)
+  const marksRevision = Object.keys(row.labels).length > 0 ? 1 : 0
+  if (marksRevision > 0) await storage.put(marksKey(row.database, row.id), encodeMarks({ revision: 1, pinned: false, labels: row.labels, deletedAt: null }))
+  const { bytes: manifestBytes } = await storage.put(manifestKey(row.database, row.id), encodeManifest(manifest), { ifAbsent: true })
+  return { ...columnsOf(manifest), marksRevision, storedSize: bytes + manifestBytes, replicas: [{ storage: storage.name, state: 'STORED' }] }
+}
+
+function describe (row: SnapshotRow, { image, sqlite, map, packBytes }: CreateImageResult, integrity: Integrity, completedAt: string): Manifest {
+  return {
+    formatVersion: FORMAT_VERSION,
+    required: [],
+    id: row.id,
+    source: { id: row.source, host: hostname() },
+    sequence: row.sequence,
+    parent: null,
+    name: row.name,
+    database: row.database,
+    trigger: row.trigger,
+    createdAt: row.createdAt,
+    completedAt,
+    integrity,
+    image,
+    sqlite,
+    packs: [{ id: row.id, bytes: packBytes, keyId: null, wrappedKey: null }],
+    map
+  }
+}
+
+/** What the catalog keeps of a manifest. */
+export function columnsOf ({ completedAt, integrity, image: { pageSize, pageCount, size, checksum, checksumAlgorithm } }: Manifest): Partial<SnapshotRow> {
+  return { completedAt, integrity, pageSize, pageCount, size, checksum, checksumAlgorithm }
+}
+
+function recordDamage ({ catalog, settings: { databaseName } }: SnapshotContext, error: string): void {
+  recordIntegrityCheck(catalog, { database: databaseName, isHealthy: false, errors: [error], unchecked: [], checkedAt: new Date().toISOString(), durationMs: 0 })
+}

@@ -1,0 +1,22 @@
+import { lastIntegrityCheck } from '../catalog/integrity-checks.ts'
+import { lastEndedCreation } from '../catalog/snapshots.ts'
+import type { SnapshotContext } from './context.ts'
+
+export interface Health {
+  /** `unhealthy`: the database failed its last check. `degraded`: it is fine, its snapshots are not. */
+  status: 'ok' | 'degraded' | 'unhealthy'
+  /** Name of the database. */
+  database: string
+  reasons: string[]
+}
+
+/** The state of the database and its snapshots, from the catalog alone: cheap enough for every probe. */
+export function healthOf ({ catalog, settings: { databaseName: database } }: SnapshotContext): Health {
+  const integrity = lastIntegrityCheck(catalog, database)
+  const creation = lastEndedCreation(catalog, database)
+  if (integrity?.isHealthy === false) return { status: 'unhealthy', database, reasons: integrity.errors.map(error => `The database failed its integrity check at ${integrity.checkedAt}: ${error}`) }
+  const reasons: string[] = []
+  if (creation?.status === 'FAILED') reasons.push(`The last snapshot failed at ${creation.completedAt ?? creation.createdAt}: ${creation.error?.message ?? ''}`)
+  if (!catalog.isSaved) reasons.push('The catalog cannot be written; its changes are kept in memory until the disk takes them')
+  return { status: reasons.length === 0 ? 'ok' : 'degraded', database, reasons }
+}

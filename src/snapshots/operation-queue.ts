@@ -1,0 +1,88 @@
+import { mkdirSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { CancelledError, QueueFullError } from '../errors.ts'
+import { LockFile } from '../lock-file.ts'
+
+export interface OperationQueueOptions {
+  /** Held through each operation, so processes take turns. */
+  lockFile: string
+  /** Held by an engine that changes the live database until it has ended, even where its host was killed. */
+  engineLockFile: string
+  /** How long an operation waits for other processes, in milliseconds. */
+  timeoutMs: number
+  /** Operations that may wait in this process. */
+  limit: number
+}
+
+const CLOSING = 'the application is closing'
+
+/**
+ * One operation at a time changes snapshots, the catalog or the live database: within this process in the order of the
+ * requests, between processes by a lock that the operating system releases when its holder dies.
+ */
+export class OperationQueue {
+  readonly #options: OperationQueueOptions
+  readonly #closing = new AbortController()
+  readonly #running = new Set<Promise<unknown>>()
+  #last: Promise<unknown> = Promise.resolve()
+  #waiting = 0
+
+  constructor (options: OperationQueueOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Runs an operation when its turn comes. The signal is aborted when the queue closes; an operation that must not be cut
+   * short from some point on ignores it from there.
+   * @throws FST_SNAPSHOT_QUEUE_FULL, FST_SNAPSHOT_BUSY (another process), FST_SNAPSHOT_CANCELLED (closing)
+   */
+  async run<T> (operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (this.#waiting >= this.#options.limit) throw new QueueFullError(this.#waiting)
+    this.#waiting++
+    const turn = this.#last.then(async () => {
+      this.#waiting--
+      return await this.#underLock(operation)
+    })
+    this.#last = turn.catch(() => {})
+    return await this.#track(turn)
+  }
+
+  /** Runs something that changes nothing at once, as a part of what {@link close} waits for. */
+  async runBeside<T> (work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return await this.#track(this.#refuseWhenClosing().then(async () => await work(this.#closing.signal)))
+  }
+
+  /** Cancels what waits and what may be cancelled, and waits for the rest. */
+  async close (): Promise<void> {
+    this.#closing.abort(new CancelledError(CLOSING))
+    await Promise.allSettled([...this.#running])
+  }
+
+  async #underLock<T> (operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    await this.#refuseWhenClosing()
+    const { lockFile, engineLockFile, timeoutMs } = this.#options
+    mkdirSync(dirname(lockFile), { recursive: true, mode: 0o700 })
+    const { signal } = this.#closing
+    const lock = await LockFile.take(lockFile, timeoutMs, signal)
+    try {
+      const engineLock = await LockFile.take(engineLockFile, timeoutMs, signal)
+      engineLock.release()
+      return await operation(signal)
+    } finally {
+      lock.release()
+    }
+  }
+
+  async #refuseWhenClosing (): Promise<void> {
+    this.#closing.signal.throwIfAborted()
+  }
+
+  async #track<T> (work: Promise<T>): Promise<T> {
+    this.#running.add(work)
+    try {
+      return await work
+    } finally {
+      this.#running.delete(work)
+    }
+  }
+}

@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, rmSync } from 'node:fs'
+import { insertRestore, recordRestoreEnded, updateRestore } from '../catalog/restores.ts'
+import type { SnapshotRow } from '../catalog/schema.ts'
+import { updateSnapshotRow, USABLE } from '../catalog/snapshots.ts'
+import { runEngine } from '../engine/engine.ts'
+import { codeOf, messageOf, NotRestorableError, RestoreFailedError, SnapshotDamagedError } from '../errors.ts'
+import type { SnapshotContext } from './context.ts'
+import { databaseBytes, folderOf, requireRoom } from './disk-space.ts'
+import { checkLiveDatabase } from './check-live-database.ts'
+import { replaceLiveContent } from './live-content.ts'
+import { isForCallers } from './operation-errors.ts'
+import { rollBack } from './roll-back.ts'
+import { toSnapshot, type Snapshot } from './snapshot.ts'
+import { readManifest, stage } from './stored-snapshot.ts'
+
+/** What a successful restore reports. */
+export interface RestoreResult {
+  status: 'SUCCESS'
+  snapshot: Snapshot
+  restoreId: string
+  /** The content from before, a plain database file; null where there was no database. */
+  preRestoreBackup: string | null
+  durationMs: number
+  /** For how much of that the application's writers had to wait. */
+  lockedMs: number
+}
+
+/** One restore on its way. */
+interface Restore { id: string, row: SnapshotRow, staging: string, signal: AbortSignal, backup: string | null, isRolledBack: boolean }
+
+/** @throws FST_SNAPSHOT_NOT_RESTORABLE */
+export function requireRestorable ({ name, status, integrity }: SnapshotRow, allowDamaged: boolean): void {
+  if (!USABLE.includes(status)) throw new NotRestorableError(name, `its status is ${status}`)
+  if (integrity === 'failed' && !allowDamaged) throw new NotRestorableError(name, 'it is of a damaged database, kept as evidence; choose an earlier one, or restore it with allowDamaged')
+}
+
+/**
+ * Replaces the content of the live database by a snapshot's. Up to the write lock a failure leaves the database untouched;
+ * once something was applied, a failure brings the old content back.
+ */
+export async function restoreSnapshot (context: SnapshotContext, row: SnapshotRow, signal: AbortSignal): Promise<RestoreResult> {
+  const { catalog, logger, settings: { databaseName } } = context
+  const started = performance.now()
+  const restore: Restore = { id: randomUUID(), row, staging: '', signal, backup: null, isRolledBack: false }
+  const end = (): { finishedAt: string, durationMs: number } => ({ finishedAt: new Date().toISOString(), durationMs: Math.round(performance.now() - started) })
+  insertRestore(catalog, { id: restore.id, database: databaseName, snapshotId: row.id, snapshotName: row.name, requestedAt: new Date().toISOString() })
+  try {
+    await stageForRestore(context, restore)
+    const { lockedMs } = await goLive(context, restore)
+    const ended = end()
+    recordRestoreEnded(catalog, restore.id, { status: 'SUCCESS', error: null, ...ended })
+    const restored = updateSnapshotRow(catalog, row.id, { status: 'SUCCESS', lastRestoredAt: ended.finishedAt }) as SnapshotRow
+    logger.info({ snapshot: row.name, preRestoreBackup: restore.backup, durationMs: ended.durationMs, lockedMs }, 'Snapshot restored')
+    return { status: 'SUCCESS', snapshot: toSnapshot(restored), restoreId: restore.id, preRestoreBackup: restore.backup, durationMs: ended.durationMs, lockedMs }
+  } catch (error) {
+    const explained = isForCallers(error) ? error : new RestoreFailedError(messageOf(error), { cause: error })
+    recordRestoreEnded(catalog, restore.id, { status: restore.isRolledBack ? 'ROLLED_BACK' : 'FAILED', error: { code: codeOf(explained) as string, message: messageOf(explained) }, ...end() })
+    logger.error({ err: error, snapshot: row.name, preRestoreBackup: restore.backup }, `Restore failed: ${messageOf(error)}`)
+    throw explained
+  } finally {
+    for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(restore.staging + suffix, { force: true })
+  }
+}
+
+/** Gets the image out of storage, checks it, and migrates it: nothing of this touches the live database. */
+async function stageForRestore (context: SnapshotContext, restore: Restore): Promise<void> {
+  const { catalog, settings, target } = context
+  const manifest = await readManifest(context, restore.row)
+  restore.staging = context.temporaryFile(`restore-${restore.id}.db`)
+  mkdirSync(settings.recoveryDir, { recursive: true, mode: 0o700 })
+  mkdirSync(folderOf(target.path), { recursive: true })
+  await requireRoom([
+    { folder: context.temporaryDir, bytes: manifest.image.size, what: 'the staged snapshot' },
+    { folder: settings.recoveryDir, bytes: databaseBytes(target.path), what: 'the pre-restore backup' },
+    { folder: folderOf(target.path), bytes: manifest.image.size, what: 'the write-ahead log' }
+  ])
+  const { errors } = await stage(context, manifest, restore.staging, restore.signal)
+  if (errors.length > 0 && manifest.integrity !== 'failed') throw new SnapshotDamagedError(errors.slice(0, 3).join('; '))
+  await migrateStaged(context, restore)
+  updateRestore(catalog, restore.id, { status: 'STAGED' })
+}
+
+async function migrateStaged ({ settings: { migrations, migrate }, target }: SnapshotContext, { staging, signal }: Restore): Promise<void> {
+  if (migrations === undefined && migrate === undefined) return
+  try {
+    if (migrations !== undefined) await runEngine('migrate', { file: staging, folder: migrations.folder }, { signal })
+    await migrate?.(staging)
+  } catch (error) {
+    signal.throwIfAborted()
+    throw new RestoreFailedError(`the migrations could not be applied to the snapshot: ${messageOf(error)}`, { cause: error })
+  }
+  const { isHealthy, errors } = await runEngine('check-integrity', { target: { ...target, path: staging }, mode: 'quick' }, { signal })
+  if (!isHealthy) throw new RestoreFailedError(`the migrations damaged the snapshot: ${errors.slice(0, 3).join('; ')}`)
+}
+
+async function goLive (context: SnapshotContext, restore: Restore): Promise<{ lockedMs: number }> {
+  const { catalog } = context
+  let cookieBefore: number | undefined
+  try {
+    const { backup, lockedMs } = await replaceLiveContent(context, {
+      image: restore.staging,
+      name: restore.row.name,
+      kind: 'pre_restore',
+      signal: restore.signal,
+      onBackedUp: () => { updateRestore(catalog, restore.id, { status: 'BACKED_UP' }) },
+      onLocked: (schemaCookie, backup) => {
+        cookieBefore = schemaCookie
+        restore.backup = backup
+        updateRestore(catalog, restore.id, { status: 'APPLYING', schemaCookie, preRestoreBackup: backup })
+      }
+    })
+    updateRestore(catalog, restore.id, { status: 'VERIFYING', preRestoreBackup: backup })
+    const { isHealthy, errors } = await checkLiveDatabase(context, 'quick')
+    if (!isHealthy && restore.row.integrity !== 'failed') throw new RestoreFailedError(`the database is not sound after it: ${errors.slice(0, 3).join('; ')}`)
+    return { lockedMs }
+  } catch (error) {
+    if (restore.backup !== null && cookieBefore !== undefined) await undo(context, restore, restore.backup, cookieBefore, error)
+    throw error
+  }
+}
+
+/** Brings the old content back where something had been applied: the live file itself says, by its schema cookie. */
+async function undo (context: SnapshotContext, restore: Restore, backup: string, cookieBefore: number, cause: unknown): Promise<void> {
+  const { schemaCookie } = await checkLiveDatabase(context, 'quick')
+  if (schemaCookie === cookieBefore) return
+  try {
+    await rollBack(context, backup)
+    restore.isRolledBack = true
+  } catch (error) {
+    throw new RestoreFailedError(`${messageOf(cause)}; and the old content could not be brought back: ${messageOf(error)}. It is in ${backup}: stop the application, move the database aside with its -wal and -shm, and copy that file in its place`, { cause: error })
+  }
+  throw new RestoreFailedError(`${messageOf(cause)}; the database has its old content again, from ${backup}`, { cause })
+}

@@ -1,0 +1,62 @@
+import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import type { RecordedError, SnapshotRow } from '../catalog/schema.ts'
+import { recordRestoreEnded, restoresUnderWay } from '../catalog/restores.ts'
+import { recordCreated, recordCreationFailed, snapshotsWithStatus } from '../catalog/snapshots.ts'
+import { codeOf, InterruptedError, messageOf } from '../errors.ts'
+import { databasePrefix, packKey } from '../format/keys.ts'
+import type { SnapshotContext } from './context.ts'
+import { columnsOf } from './create-snapshot.ts'
+import { PARTIAL_BACKUP } from './live-content.ts'
+import { readManifest, removeStored } from './stored-snapshot.ts'
+
+/**
+ * Settles what a killed process left unfinished: whatever is under way in the catalog while nobody holds the lock. Only
+ * under the operation lock.
+ */
+export async function settleInterrupted (context: SnapshotContext, isFirst: boolean): Promise<void> {
+  const { catalog, settings: { databaseName }, storage } = context
+  const creations = snapshotsWithStatus(catalog, databaseName, ['CREATING'])
+  const restores = restoresUnderWay(catalog, databaseName)
+  if (!isFirst && creations.length + restores.length === 0) return
+  sweepTemporaryFiles(context)
+  await storage.removePartialWrites(databasePrefix(databaseName))
+  for (const row of creations) await settleCreation(context, row)
+  for (const { id, requestedAt, preRestoreBackup, snapshotName } of restores) {
+    const way = preRestoreBackup === null ? 'nothing was applied' : `the database holds either its old or the restored content; the old one is in ${preRestoreBackup}`
+    context.logger.warn({ snapshot: snapshotName }, `A restore was interrupted: ${way}`)
+    const finishedAt = new Date().toISOString()
+    recordRestoreEnded(catalog, id, { status: 'FAILED', finishedAt, durationMs: Date.parse(finishedAt) - Date.parse(requestedAt), error: interrupted(`the process ended during the restore; ${way}`) })
+  }
+}
+
+/** A creation whose manifest is stored and whose pack is whole had happened; any other is undone. */
+async function settleCreation (context: SnapshotContext, row: SnapshotRow): Promise<void> {
+  const { catalog, storage, logger } = context
+  try {
+    const manifest = await readManifest(context, row)
+    const pack = await storage.head(packKey(row.database, row.id))
+    if (pack === null || pack.bytes !== manifest.packs[0]?.bytes) throw new Error('the pack is incomplete')
+    const durationMs = Date.parse(manifest.completedAt) - Date.parse(row.createdAt)
+    recordCreated(catalog, row.id, { ...columnsOf(manifest), durationMs, storedSize: pack.bytes, replicas: [{ storage: storage.name, state: 'STORED' }] })
+    logger.warn({ snapshot: row.name }, 'An interrupted snapshot was found complete')
+  } catch (error) {
+    if (!['FST_SNAPSHOT_DAMAGED', undefined].includes(codeOf(error))) throw error
+    await removeStored(context, row)
+    recordCreationFailed(catalog, row.id, interrupted('the process ended during the creation'), new Date().toISOString())
+    logger.warn({ snapshot: row.name, reason: messageOf(error) }, 'An interrupted snapshot was removed')
+  }
+}
+
+function sweepTemporaryFiles ({ temporaryDir, settings: { recoveryDir } }: SnapshotContext): void {
+  rmSync(temporaryDir, { recursive: true, force: true })
+  if (!existsSync(recoveryDir)) return
+  for (const file of readdirSync(recoveryDir)) {
+    if (PARTIAL_BACKUP.test(file)) rmSync(join(recoveryDir, file), { force: true })
+  }
+}
+
+function interrupted (how: string): RecordedError {
+  const { code, message } = new InterruptedError(how)
+  return { code, message }
+}

@@ -1,0 +1,214 @@
+import { randomUUID } from 'node:crypto'
+import { open, rm } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import type { SnapshotRow, SnapshotStatus, Trigger } from '../catalog/schema.ts'
+import { findLatest, findSnapshot, pageOfSnapshots, updateSnapshotRow } from '../catalog/snapshots.ts'
+import { NotFoundError, NotRestorableError } from '../errors.ts'
+import { marksKey } from '../format/keys.ts'
+import { encodeMarks } from '../format/marks.ts'
+import { snapshotSettings, type SnapshotOptions } from '../options.ts'
+import { SnapshotContext } from './context.ts'
+import { createSnapshot, requireFreeName } from './create-snapshot.ts'
+import { deleteSnapshot } from './delete-snapshot.ts'
+import { requireRoom } from './disk-space.ts'
+import { healthOf, type Health } from './health.ts'
+import { requireRestorable, restoreSnapshot, type RestoreResult } from './restore-snapshot.ts'
+import { applyRetention } from './retention.ts'
+import { settleInterrupted } from './settle.ts'
+import { checkLabels, checkName } from './snapshot-name.ts'
+import { SnapshotRecovery } from './snapshot-recovery.ts'
+import { toSnapshot, type Snapshot } from './snapshot.ts'
+import { readManifest, stage } from './stored-snapshot.ts'
+import { verifySnapshot, type Verification } from './verify-snapshot.ts'
+
+export interface CreateOptions {
+  /** Words of one's own, kept with the snapshot. */
+  labels?: Record<string, string>
+  /** Store everything anew, sharing nothing with earlier snapshots. Every snapshot is a full one in this version. */
+  full?: boolean
+  /** Keep a snapshot of a damaged database as evidence. Default: the option of the same name. */
+  allowDamaged?: boolean
+  /** Who asked for it; scheduled snapshots are removed when newer ones have come. Default `manual`. */
+  trigger?: Trigger
+  /** Called when the snapshot's place is taken, with status CREATING. */
+  onCreating?: (snapshot: Snapshot) => void
+}
+
+export interface ListOptions {
+  /** Snapshots on one page, 1 to 1000. Default 100. */
+  limit?: number
+  /** `nextCursor` of the page before. */
+  cursor?: string
+  status?: SnapshotStatus
+  /** `desc`, the default: the newest first. */
+  order?: 'asc' | 'desc'
+}
+
+/**
+ * Creates, lists, restores, verifies and deletes the snapshots of one database. It works with and without Fastify:
+ *
+ * ```js
+ * const writer = new SnapshotWriter() // DATABASE_URL and SNAPSHOT_DIR from the environment
+ * await writer.createSnapshot('before_migration')
+ * await writer.close()
+ * ```
+ *
+ * A snapshot is named by its name, its id, or `latest`. Every method may throw FST_SNAPSHOT_BUSY (another process works on
+ * these snapshots), FST_SNAPSHOT_QUEUE_FULL and FST_SNAPSHOT_CANCELLED (it is being closed).
+ */
+export class SnapshotWriter {
+  readonly recovery: SnapshotRecovery
+  readonly #context: SnapshotContext
+  #isFirst = true
+
+  /** @throws FST_SNAPSHOT_INVALID_OPTION */
+  constructor (options: SnapshotOptions | SnapshotContext = {}) {
+    this.#context = options instanceof SnapshotContext ? options : new SnapshotContext(snapshotSettings(options))
+    this.recovery = new SnapshotRecovery(this.#context)
+  }
+
+  /**
+   * Takes a snapshot of the database as it is at one moment, while the application goes on.
+   * @param name default: the database's name and the time
+   * @throws FST_SNAPSHOT_INVALID_NAME, FST_SNAPSHOT_INVALID_REQUEST (labels), FST_SNAPSHOT_NAME_TAKEN, FST_SNAPSHOT_DATABASE_* (missing, damaged, locked,
+   * unwritable), FST_SNAPSHOT_NOT_A_DATABASE, FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_CREATE_FAILED. But for the first three, a
+   * failure is also kept as a snapshot with status FAILED.
+   */
+  async createSnapshot (name?: string, { labels = {}, trigger = 'manual', allowDamaged = this.#context.settings.allowDamaged, onCreating }: CreateOptions = {}): Promise<Snapshot> {
+    checkLabels(labels)
+    if (name !== undefined) requireFreeName(this.#context, checkName(name))
+    return await this.#run(async signal => await createSnapshot(this.#context, { name, labels, trigger, allowDamaged, ...(onCreating && { onCreating }) }, signal))
+  }
+
+  /** Creates a scheduled snapshot and removes those beyond the newest `keepLast`. */
+  async createScheduledSnapshot (keepLast: number): Promise<Snapshot> {
+    return await this.#run(async signal => {
+      const snapshot = await createSnapshot(this.#context, { name: undefined, labels: {}, trigger: 'scheduled', allowDamaged: false }, signal)
+      await applyRetention(this.#context, keepLast)
+      return snapshot
+    })
+  }
+
+  /** One page of the snapshots, those that failed included. */
+  async listSnapshots ({ limit = 100, cursor, status, order = 'desc' }: ListOptions = {}): Promise<{ snapshots: Snapshot[], nextCursor: string | null }> {
+    const { catalog, settings: { databaseName } } = this.#context
+    const { rows, more } = pageOfSnapshots(catalog, databaseName, { limit, order, ...(status && { status }), ...(cursor !== undefined && { after: decodeCursor(cursor) }) })
+    const last = rows.at(-1)
+    return { snapshots: rows.map(toSnapshot), nextCursor: more && last !== undefined ? `${last.sequence}.${last.id}` : null }
+  }
+
+  /**
+   * @param before with `latest`: the newest one that is not younger than this ISO 8601 time
+   * @throws FST_SNAPSHOT_NOT_FOUND
+   */
+  async getSnapshot (reference: string, { before }: { before?: string } = {}): Promise<Snapshot> {
+    return toSnapshot(this.#find(reference, before))
+  }
+
+  /** Pins or unpins a snapshot, or replaces its labels. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE (nothing is stored of it) */
+  async updateSnapshot (reference: string, change: { pinned?: boolean, labels?: Record<string, string> }): Promise<Snapshot> {
+    checkLabels(change.labels ?? {})
+    this.#find(reference)
+    return await this.#run(async () => {
+      const { storage, catalog } = this.#context
+      const row = this.#find(reference)
+      requireStored(row)
+      const { pinned, labels } = { ...row, ...change }
+      const revision = row.marksRevision + 1
+      await storage.put(marksKey(row.database, row.id), encodeMarks({ revision, pinned, labels, deletedAt: null }))
+      return toSnapshot(updateSnapshotRow(catalog, row.id, { pinned, labels, marksRevision: revision }) as SnapshotRow)
+    })
+  }
+
+  /** Deletes a snapshot for good. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_PINNED */
+  async deleteSnapshot (reference: string): Promise<void> {
+    this.#find(reference)
+    await this.#run(async () => { await deleteSnapshot(this.#context, this.#find(reference)) })
+  }
+
+  /**
+   * Replaces the content of the live database by a snapshot's, while the application runs. The content from before is kept
+   * as `preRestoreBackup`. A failure leaves or brings back the old content.
+   * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE, FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_DATABASE_*,
+   * FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_RESTORE_FAILED
+   */
+  async restoreFromSnapshot (reference: string, { allowDamaged = false, before }: { allowDamaged?: boolean, before?: string } = {}): Promise<RestoreResult> {
+    requireRestorable(this.#find(reference, before), allowDamaged)
+    return await this.#run(async signal => {
+      const row = this.#find(reference, before)
+      requireRestorable(row, allowDamaged)
+      return await restoreSnapshot(this.#context, row, signal)
+    })
+  }
+
+  /** Reads back every stored byte of a snapshot. Damage is an outcome, not an error. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE */
+  async verifySnapshot (reference: string): Promise<Verification> {
+    this.#find(reference)
+    return await this.#run(async signal => await verifySnapshot(this.#context, this.#find(reference), signal))
+  }
+
+  /**
+   * The plain database file of a snapshot, every byte of it checked before the first one is given out.
+   * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE, FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_NO_ROOM
+   */
+  async downloadSnapshot (reference: string, { before }: { before?: string } = {}): Promise<{ snapshot: Snapshot, stream: Readable }> {
+    this.#find(reference, before)
+    return await this.#run(async signal => {
+      const row = this.#find(reference, before)
+      requireRestorable(row, true)
+      const manifest = await readManifest(this.#context, row)
+      const file = this.#context.temporaryFile(`download-${randomUUID()}.db`)
+      await requireRoom([{ folder: this.#context.temporaryDir, bytes: manifest.image.size, what: 'the file to send' }])
+      try {
+        await stage(this.#context, manifest, file, signal)
+        const handle = await open(file)
+        return { snapshot: toSnapshot(row), stream: handle.createReadStream({ highWaterMark: 256 * 1024 }) }
+      } finally {
+        for (const suffix of ['', '-wal', '-shm']) await rm(file + suffix, { force: true }) // the open stream keeps the content
+      }
+    })
+  }
+
+  /** The state of the database and its snapshots, as last known. */
+  health (): Health {
+    return healthOf(this.#context)
+  }
+
+  /** Settles what a killed process left unfinished; every operation does that first, too. */
+  async settle (): Promise<void> {
+    await this.#run(async () => {})
+  }
+
+  /** Cancels or awaits what is under way and closes the catalog. Nothing can be asked of it afterwards. */
+  async close (): Promise<void> {
+    await this.#context.close()
+  }
+
+  async #run<T> (operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return await this.#context.queue.run(async signal => {
+      await settleInterrupted(this.#context, this.#isFirst)
+      this.#isFirst = false
+      try {
+        return await operation(signal)
+      } finally {
+        await this.#context.tidyCatalog()
+      }
+    })
+  }
+
+  #find (reference: string, before?: string): SnapshotRow {
+    const { catalog, settings: { databaseName } } = this.#context
+    const row = reference === 'latest' ? findLatest(catalog, databaseName, before) : findSnapshot(catalog, databaseName, reference)
+    if (row === undefined) throw new NotFoundError(JSON.stringify(reference))
+    return row
+  }
+}
+
+function requireStored (row: SnapshotRow): void {
+  if (row.status === 'FAILED' || row.status === 'CREATING') throw new NotRestorableError(row.name, `its status is ${row.status}, nothing is stored of it`)
+}
+
+function decodeCursor (cursor: string): { sequence: number, id: string } {
+  const [sequence = '', id = ''] = cursor.split('.')
+  return { sequence: Number(sequence), id }
+}

@@ -1,0 +1,76 @@
+import { pipeline } from 'node:stream/promises'
+import { Readable } from 'node:stream'
+import type { SnapshotRow } from '../catalog/schema.ts'
+import { Engine } from '../engine/engine.ts'
+import type { PackRange } from '../engine/messages.ts'
+import type { StageImageResult } from '../engine/stage-image.ts'
+import { codeOf, messageOf, SnapshotDamagedError } from '../errors.ts'
+import { manifestKey, marksKey, packKey } from '../format/keys.ts'
+import { decodeManifest, type Manifest } from '../format/manifest.ts'
+import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
+import { readAll } from '../storage/storage-key.ts'
+import type { SnapshotContext } from './context.ts'
+
+/** Everything stored of one snapshot, in the order of removal: without its manifest it is no snapshot any more. */
+export async function removeStored ({ storage }: SnapshotContext, { id, database }: Pick<SnapshotRow, 'id' | 'database'>): Promise<void> {
+  for (const key of [manifestKey(database, id), packKey(database, id), marksKey(database, id)]) await storage.delete(key)
+}
+
+/**
+ * Reads the manifest of a snapshot and holds it against the catalog, so that an exchanged one is found.
+ * @throws FST_SNAPSHOT_DAMAGED
+ */
+export async function readManifest ({ storage }: SnapshotContext, { id, database, name, checksum }: SnapshotRow): Promise<Manifest> {
+  return await asDamage(async () => {
+    const manifest = decodeManifest(await readAll(await storage.get(manifestKey(database, id))))
+    if (manifest.id !== id || manifest.database !== database) throw new Error(`the manifest is that of snapshot ${manifest.name} of ${manifest.database}`)
+    if (checksum !== null && manifest.image.checksum !== checksum) throw new Error(`the manifest does not describe the snapshot ${name} that was made`)
+    return manifest
+  })
+}
+
+/**
+ * Brings a snapshot's image out of storage, every byte checked, into `file`; with null it is checked and kept nowhere.
+ * @throws FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_STORAGE_FAILED
+ */
+export async function stage ({ storage }: SnapshotContext, { database, image, map }: Manifest, file: string | null, signal: AbortSignal): Promise<StageImageResult> {
+  return await asDamage(async () => {
+    const mapRange: PackRange = { pack: map.pack, offset: map.offset, length: map.storedLength }
+    let sent: Promise<void> = Promise.resolve()
+    const engine = new Engine('stage-image', { manifest: { image, map }, file }, {
+      signal,
+      onEvent: event => {
+        if (event.type === 'plan') sent = send(event.ranges, true)
+      }
+    })
+    // What goes wrong with the storage ends the engine, which would wait for bytes that never come.
+    const send = async (ranges: PackRange[], end: boolean): Promise<void> => {
+      try {
+        await pipeline(Readable.from(readRanges(storage, database, ranges, signal)), engine.input, { end })
+      } catch (error) {
+        engine.kill(error)
+      }
+    }
+    await send([mapRange], false)
+    const result = await engine.result
+    await sent
+    return result
+  })
+}
+
+async function * readRanges (storage: SnapshotStorage, database: string, ranges: PackRange[], signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  for (const { pack, offset, length } of ranges) {
+    yield * await storage.get(packKey(database, pack), { range: { offset, length }, signal })
+  }
+}
+
+/** A part that is missing or makes no sense is damage of the snapshot; other errors stay what they are. */
+async function asDamage<T> (read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'FST_SNAPSHOT_STORAGE_MISSING' || code === undefined) throw new SnapshotDamagedError(messageOf(error), { cause: error })
+    throw error
+  }
+}

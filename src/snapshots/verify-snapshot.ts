@@ -1,0 +1,39 @@
+import type { Replica, SnapshotRow } from '../catalog/schema.ts'
+import { updateSnapshotRow } from '../catalog/snapshots.ts'
+import { codeOf, messageOf } from '../errors.ts'
+import type { SnapshotContext } from './context.ts'
+import { requireRestorable } from './restore-snapshot.ts'
+import { readManifest, stage } from './stored-snapshot.ts'
+
+/** Outcome of reading back everything stored of a snapshot. */
+export interface Verification {
+  /** Name of the snapshot. */
+  snapshot: string
+  id: string
+  /** Whether every stored byte is what was written, and together they are the database image. */
+  isHealthy: boolean
+  errors: string[]
+  checkedAt: string
+  durationMs: number
+}
+
+/** Reads every stored byte of a snapshot and holds it against the checksums; keeps the outcome in the catalog. */
+export async function verifySnapshot (context: SnapshotContext, row: SnapshotRow, signal: AbortSignal): Promise<Verification> {
+  const { catalog, storage, logger } = context
+  requireRestorable(row, true)
+  const started = performance.now()
+  const errors: string[] = []
+  let state: Replica['state'] = 'STORED'
+  try {
+    await stage(context, await readManifest(context, row), null, signal)
+  } catch (error) {
+    if (codeOf(error) !== 'FST_SNAPSHOT_DAMAGED') throw error
+    state = codeOf((error as Error).cause) === 'FST_SNAPSHOT_STORAGE_MISSING' ? 'MISSING' : 'DAMAGED'
+    errors.push(messageOf(error))
+    logger.error({ err: error, snapshot: row.name }, 'A stored snapshot is damaged')
+  }
+  const checkedAt = new Date().toISOString()
+  const isHealthy = errors.length === 0
+  updateSnapshotRow(catalog, row.id, { replicas: [{ storage: storage.name, state }], ...(isHealthy && { verifiedAt: checkedAt }) })
+  return { snapshot: row.name, id: row.id, isHealthy, errors, checkedAt, durationMs: Math.round(performance.now() - started) }
+}
