@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { BusyError, codeOf } from './errors.ts'
@@ -17,6 +18,7 @@ export class LockFile {
 
   /** Takes the lock, blocking this thread for at most `timeoutMs`. Null where another holds it for longer. */
   static takeBlocking (path: string, timeoutMs: number): LockFile | null {
+    closeSync(openSync(path, 'a', 0o600))
     const database = new Database(path, { timeout: timeoutMs })
     try {
       database.exec('BEGIN EXCLUSIVE')

@@ -1,0 +1,38 @@
+import Fastify, { type FastifyInstance, type FastifyServerOptions, type InjectOptions, type LightMyRequestResponse } from 'fastify'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import snapshots, { type SnapshotsPluginOptions } from '../../src/index.ts'
+import { makeDatabase } from './databases.ts'
+
+export const ADMIN_TOKEN = 'admin-token-for-tests'
+export const VIEWER_TOKEN = 'viewer-token-for-tests'
+
+export interface Host {
+  app: FastifyInstance
+  /** Path of the application's database. */
+  path: string
+  folder: string
+  /** Sends a request as an admin; a body is sent as JSON. */
+  request: (method: InjectOptions['method'], url: string, body?: object, headers?: Record<string, string>) => Promise<LightMyRequestResponse>
+  /** Lines of the log, parsed. */
+  log: Array<{ level: number, msg: string, err?: { message: string, code: string } }>
+}
+
+/** A host with a small database at `app.db`, the plugin registered and no schedules; closed when the test ends. */
+export async function startHost (t: Test, options: SnapshotsPluginOptions = {}, server: FastifyServerOptions = {}): Promise<Host> {
+  const folder = t.testdir()
+  const path = join(folder, 'app.db')
+  if (options.database === undefined) makeDatabase(path).close()
+  const log: Host['log'] = []
+  const app = Fastify({ logger: { stream: { write (line: string) { log.push(JSON.parse(line)) } } }, ...server })
+  t.teardown(async () => { await app.close() })
+  await app.register(snapshots, { database: path, auth: { admin: ADMIN_TOKEN, viewer: VIEWER_TOKEN }, schedule: false, ...options })
+  await app.ready()
+  const request: Host['request'] = async (method, url, body, headers = {}) => await app.inject({
+    method,
+    url,
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}`, ...headers },
+    ...(body !== undefined && { payload: body })
+  })
+  return { app, path, folder, request, log }
+}
