@@ -84,7 +84,8 @@ function makeAlike ({ image, name }: ApplyImageInput, live: Database.Database): 
       const [theirs, ours] = [property(staged, pragma), property(live, pragma)]
       if (theirs !== ours && !isEmptyTarget) throw new NotRestorableError(name, `its ${what} is ${String(theirs)}, that of the live database ${String(ours)}. Stop the application, move the database aside with its -wal and -shm, and restore again`)
     }
-    staged.pragma(`journal_mode = ${isWal ? 'WAL' : 'DELETE'}`)
+    // An empty file has no journal mode of its own yet, so it gets the snapshot's.
+    if (!isEmptyTarget) staged.pragma(`journal_mode = ${isWal ? 'WAL' : 'DELETE'}`)
     return { pageSize: isEmptyTarget ? property(staged, 'page_size') as number : pageSize, isWal }
   } finally {
     staged.close()

@@ -60,7 +60,12 @@ export async function stage ({ storage }: SnapshotContext, { database, image, ma
 
 async function * readRanges (storage: SnapshotStorage, database: string, ranges: PackRange[], signal: AbortSignal): AsyncGenerator<Uint8Array> {
   for (const { pack, offset, length } of ranges) {
-    yield * await storage.get(packKey(database, pack), { range: { offset, length }, signal })
+    let missing = length
+    for await (const chunk of await storage.get(packKey(database, pack), { range: { offset, length }, signal })) {
+      missing -= (chunk as Uint8Array).length
+      yield chunk as Uint8Array
+    }
+    if (missing !== 0) throw new Error(`the pack ${pack} ends ${missing} bytes too early`)
   }
 }
 

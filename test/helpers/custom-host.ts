@@ -1,0 +1,31 @@
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import type { Test } from 'tap'
+import snapshots, { type SnapshotsPluginOptions } from '../../src/index.ts'
+import { ADMIN_TOKEN, VIEWER_TOKEN, type Host } from './host.ts'
+
+export interface CustomHostOptions {
+  plugin?: SnapshotsPluginOptions
+  server?: FastifyServerOptions
+  /** What the host does before it registers the plugin. */
+  before?: (app: FastifyInstance) => void | Promise<void>
+  /** What it does after that. */
+  after?: (app: FastifyInstance) => void | Promise<void>
+}
+
+/** A host on a database that is there already, or deliberately not; closed when the test ends. */
+export async function customHost (t: Test, path: string, { plugin = {}, server = {}, before, after }: CustomHostOptions = {}): Promise<Omit<Host, 'folder'>> {
+  const log: Host['log'] = []
+  const app = Fastify({ logger: { stream: { write (line: string) { log.push(JSON.parse(line)) } } }, ...server })
+  t.teardown(async () => { await app.close() })
+  await before?.(app)
+  await app.register(snapshots, { database: path, auth: { admin: ADMIN_TOKEN, viewer: VIEWER_TOKEN }, schedule: false, ...plugin })
+  await after?.(app)
+  await app.ready()
+  const request: Host['request'] = async (method, url, body, headers = {}) => await app.inject({
+    method,
+    url,
+    headers: { authorization: `Bearer ${ADMIN_TOKEN}`, ...headers },
+    ...(body !== undefined && { payload: body })
+  })
+  return { app, path, request, log }
+}
