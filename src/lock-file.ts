@@ -21,6 +21,7 @@ export class LockFile {
     closeSync(openSync(path, 'a', 0o600))
     const database = new Database(path, { timeout: timeoutMs })
     try {
+      database.pragma('journal_mode = MEMORY') // nothing is ever written, so no journal file is wanted
       database.exec('BEGIN EXCLUSIVE')
       return new LockFile(database)
     } catch (error) {

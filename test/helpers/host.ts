@@ -1,5 +1,5 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions, type InjectOptions, type LightMyRequestResponse } from 'fastify'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import snapshots, { type SnapshotsPluginOptions } from '../../src/index.ts'
 import { makeDatabase } from './databases.ts'
@@ -12,6 +12,7 @@ export interface Host {
   /** Path of the application's database. */
   path: string
   folder: string
+  snapshotDir: string
   /** Sends a request as an admin; a body is sent as JSON. */
   request: (method: InjectOptions['method'], url: string, body?: object, headers?: Record<string, string>) => Promise<LightMyRequestResponse>
   /** Lines of the log, parsed. */
@@ -20,8 +21,8 @@ export interface Host {
 
 /** A host with a small database at `app.db`, the plugin registered and no schedules; closed when the test ends. */
 export async function startHost (t: Test, options: SnapshotsPluginOptions = {}, server: FastifyServerOptions = {}): Promise<Host> {
-  const folder = t.testdir()
-  const path = join(folder, 'app.db')
+  const path = options.database ?? join(t.testdir(), 'app.db')
+  const folder = dirname(path)
   if (options.database === undefined) makeDatabase(path).close()
   const log: Host['log'] = []
   const app = Fastify({ logger: { stream: { write (line: string) { log.push(JSON.parse(line)) } } }, ...server })
@@ -34,5 +35,5 @@ export async function startHost (t: Test, options: SnapshotsPluginOptions = {}, 
     headers: { authorization: `Bearer ${ADMIN_TOKEN}`, ...headers },
     ...(body !== undefined && { payload: body })
   })
-  return { app, path, folder, request, log }
+  return { app, path, folder, snapshotDir: options.snapshotDir ?? join(folder, 'backups'), request, log }
 }

@@ -82,3 +82,15 @@ t.test('what was encoded again unchanged is still good', async t => {
   t.match(await writer.verifySnapshot('first'), { isHealthy: true, errors: [] })
   t.match(await writer.restoreFromSnapshot('first'), { status: 'SUCCESS' })
 })
+
+t.test('every byte of a pack is verified', async t => {
+  const { writer, pack } = await makeSnapshots(t)
+  const good = readFileSync(pack)
+  for (const where of [0, 0.5, 1 - 700 / good.length, 1 - 600 / good.length, 1 - 300 / good.length, 1 - 20 / good.length, 1]) {
+    flipBit(pack, where)
+    t.equal((await writer.verifySnapshot('first')).isHealthy, false, `a flipped bit at ${where}`)
+    writeFileSync(pack, good)
+  }
+  writeFileSync(pack, Buffer.concat([good, Buffer.from('more')]))
+  t.equal((await writer.verifySnapshot('first')).isHealthy, false, 'bytes after the end')
+})
