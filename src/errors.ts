@@ -57,7 +57,7 @@ export const DatabaseMissingError = createError('FST_SNAPSHOT_DATABASE_MISSING',
 /** The file is not a SQLite database. */
 export const NotADatabaseError = createError('FST_SNAPSHOT_NOT_A_DATABASE', '%s is not a SQLite database, or its header is damaged; to bring back a snapshot, move the file aside with its -wal and -shm and restore again', 500)
 /** The database failed its integrity check. */
-export const DatabaseDamagedError = createError('FST_SNAPSHOT_DATABASE_DAMAGED', 'The database %s is damaged: %s. Restore a snapshot taken before the damage', 500)
+export const DatabaseDamagedError = createError('FST_SNAPSHOT_DATABASE_DAMAGED', 'The database %s is damaged: %s. Restore a snapshot from before the damage; where SQLite cannot even open the file, move it aside first with its -wal and -shm', 500)
 /** The database, or its folder, cannot be written by this process. */
 export const DatabaseUnwritableError = createError('FST_SNAPSHOT_DATABASE_UNWRITABLE', 'The database %s or its folder is not writable; SQLite must write there even to read safely. Check owner and mode', 500)
 /** The database stayed locked for the whole lock timeout. */

@@ -1,8 +1,9 @@
-import { existsSync, fsyncSync, realpathSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, realpathSync, statSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'better-sqlite3'
-import { BusyError, DatabaseLockedError, NotRestorableError } from '../errors.ts'
+import { BusyError, codeOf, DatabaseLockedError, NotRestorableError } from '../errors.ts'
 import { LockFile } from '../lock-file.ts'
+import { parseHeader, readHeader, type DatabaseHeader } from './database-header.ts'
 import { LivePages, type CommittedPages } from './live-pages.ts'
 import type { EngineContext } from './messages.ts'
 import { placeImage } from './place-image.ts'
@@ -30,6 +31,7 @@ export interface ApplyImageResult {
 
 const EVERY_PAGE = 0x7fffffff
 const RETRY_MS = 5
+const EMPTY_PAGE_SIZE = 4096
 const TRUNCATE_TRIES = 20
 const TRUNCATE_TIMEOUT_MS = 50
 
@@ -48,8 +50,9 @@ export async function applyImage (input: ApplyImageInput, context: EngineContext
   }
   return await explainedAsync(target, async () => {
     const live = openTarget(target)
-    const { pageSize, isWal } = makeAlike(input, live)
-    const pages = new LivePages(realpathSync(target.path), pageSize)
+    const pages = new LivePages(realpathSync(target.path), EMPTY_PAGE_SIZE)
+    const isWal = pages.header?.isWal === true
+    makeAlike(input, pages.header)
     const source = new Database(image, { readonly: true })
     try {
       const since = await replaceContent(input, live, source, pages, isWal, context)
@@ -67,29 +70,42 @@ export async function applyImage (input: ApplyImageInput, context: EngineContext
 let engineLock: LockFile | null = null
 
 /** Gives the image the live file's journal mode, and refuses what a transaction on the live file cannot change. */
-function makeAlike ({ image, name }: ApplyImageInput, live: Database.Database): { pageSize: number, isWal: boolean } {
-  const property = (database: Database.Database, pragma: string): unknown => database.pragma(pragma, { simple: true })
-  const isWal = property(live, 'journal_mode') === 'wal'
-  const pageSize = property(live, 'page_size') as number
-  const isEmptyTarget = property(live, 'page_count') === 0
+function makeAlike ({ image, name }: ApplyImageInput, live: DatabaseHeader | null): void {
+  if (statSync(image).size === 0) makeOnePage(image, live)
+  if (live === null) return // an empty file takes everything from the image
+  const theirs = readHeader(image)
+  for (const [what, theirsIs, oursIs] of [['page size', theirs.pageSize, live.pageSize], ['text encoding', theirs.encoding, live.encoding]]) {
+    if (theirsIs !== oursIs) throw new NotRestorableError(name, `its ${String(what)} is ${String(theirsIs)}, that of the live database ${String(oursIs)}. Stop the application, move the database aside with its -wal and -shm, and restore again`)
+  }
+  if (theirs.isWal !== live.isWal) setJournalMode(image, live.isWal)
+}
+
+/** SQLite cannot copy from a file without pages: an empty database of one page is the same to everyone. */
+function makeOnePage (image: string, live: DatabaseHeader | null): void {
+  const staged = new Database(image)
+  if (live !== null) staged.exec(`PRAGMA page_size = ${live.pageSize}; PRAGMA encoding = '${live.encoding}'`)
+  staged.exec('VACUUM')
+  staged.close()
+}
+
+function setJournalMode (image: string, isWal: boolean): void {
   const staged = new Database(image)
   try {
-    if (property(staged, 'page_count') === 0) {
-      // SQLite cannot copy from a file without pages: an empty database of one page is the same to everyone.
-      staged.pragma(`page_size = ${pageSize}`)
-      staged.pragma(`encoding = '${property(live, 'encoding') as string}'`)
-      staged.exec('VACUUM')
-    }
-    for (const [pragma, what] of [['page_size', 'page size'], ['encoding', 'text encoding']] as const) {
-      const [theirs, ours] = [property(staged, pragma), property(live, pragma)]
-      if (theirs !== ours && !isEmptyTarget) throw new NotRestorableError(name, `its ${what} is ${String(theirs)}, that of the live database ${String(ours)}. Stop the application, move the database aside with its -wal and -shm, and restore again`)
-    }
-    // An empty file has no journal mode of its own yet, so it gets the snapshot's.
-    if (!isEmptyTarget) staged.pragma(`journal_mode = ${isWal ? 'WAL' : 'DELETE'}`)
-    return { pageSize: isEmptyTarget ? property(staged, 'page_size') as number : pageSize, isWal }
+    staged.pragma(`journal_mode = ${isWal ? 'WAL' : 'DELETE'}`)
+  } catch (error) {
+    // With a damaged schema SQLite does not, but bytes 18 and 19 of the header are all there is to it.
+    if (!/^SQLITE_CORRUPT/.test(codeOf(error) ?? '')) throw error
+    staged.close()
+    writeJournalMode(image, isWal)
   } finally {
     staged.close()
   }
+}
+
+function writeJournalMode (image: string, isWal: boolean): void {
+  const descriptor = openSync(image, 'r+')
+  writeSync(descriptor, Buffer.alloc(2, isWal ? 2 : 1), 0, 2, 18)
+  closeSync(descriptor)
 }
 
 /** @returns when the write lock was taken */
@@ -103,8 +119,8 @@ async function replaceContent (input: ApplyImageInput, live: Database.Database, 
     if (lockedAt === 0) {
       lockedAt = performance.now()
       const committed = pages.committed()
-      if (safetyCopy !== null) completeSafetyCopy(safetyCopy, committed, pages.pageSize)
-      void context.tell({ type: 'locked', schemaCookie: schemaCookie(committed, pages.pageSize) }).then(() => { mayWrite = true })
+      if (safetyCopy !== null) completeSafetyCopy(safetyCopy, committed)
+      void context.tell({ type: 'locked', schemaCookie: schemaCookie(committed) }).then(() => { mayWrite = true })
     }
     return mayWrite ? EVERY_PAGE : 0
   }
@@ -126,20 +142,25 @@ function waitForReaders (live: Database.Database): void {
   live.exec('COMMIT')
 }
 
-/** Bytes 40 to 43 of the database: a number that every change of the schema, and every restore, changes. */
-function schemaCookie ({ read }: CommittedPages, pageSize: number): number {
+function schemaCookie ({ pageSize, read }: CommittedPages): number {
   const firstPage = Buffer.alloc(pageSize)
   read(firstPage, 0)
-  return firstPage.readUInt32BE(40)
+  return parseHeader(firstPage).schemaCookie
 }
 
 /** SQLite's backup leaves its commit to the operating system's caches, and the -wal as large as the database. */
 async function makeDurable (live: Database.Database, pages: LivePages, isWal: boolean): Promise<void> {
   for (const descriptor of pages.descriptors) fsyncSync(descriptor)
   if (!isWal) return syncFolderOf(realpathSync(live.name))
+  try {
+    await emptyLog(live)
+  } catch {} // it is durable already, and a log that could not be emptied now is emptied later
+}
+
+async function emptyLog (live: Database.Database): Promise<void> {
   live.pragma('synchronous = FULL')
   live.pragma('wal_checkpoint(PASSIVE)')
-  // A truncating checkpoint makes writers wait for readers, so it may only wait briefly. It can fail: all is durable.
+  // A truncating checkpoint makes writers wait for readers, so it may only wait briefly. It may fail.
   live.pragma(`busy_timeout = ${TRUNCATE_TIMEOUT_MS}`)
   for (let tries = 0; tries < TRUNCATE_TRIES; tries++) {
     const [{ busy }] = live.pragma('wal_checkpoint(TRUNCATE)') as [{ busy: number }]

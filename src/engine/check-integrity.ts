@@ -53,7 +53,7 @@ function checkWhole (database: Database.Database, mode: CheckMode, unchecked: Se
     try {
       // With stand-ins for missing functions only the structure can be judged as a whole; the indexes follow one by one.
       const structure = runCheck(database, missing.size > 0 ? 'quick' : mode)
-      return structure.length > 0 || missing.size === 0 || mode === 'quick' ? structure : checkTables(database, missing, unchecked)
+      return structure.length > 0 || missing.size === 0 || mode === 'quick' ? structure : checkTables(database, mode, missing, unchecked)
     } catch (error) {
       const name = /^(?:unknown function: |no such function: )(.+?)(?:\(\))?$/.exec(messageOf(error))?.[1]
       if (name !== undefined && !missing.has(name)) {
@@ -61,7 +61,7 @@ function checkWhole (database: Database.Database, mode: CheckMode, unchecked: Se
         unchecked.add(`function ${name}`)
         database.function(name, { deterministic: true, varargs: true }, () => null)
       } else if (isUnknowable(error)) {
-        return checkTables(database, missing, unchecked)
+        return checkTables(database, mode, missing, unchecked)
       } else {
         throw error
       }
@@ -70,14 +70,14 @@ function checkWhole (database: Database.Database, mode: CheckMode, unchecked: Se
 }
 
 /** Checks table by table, passing over the parts that need what only the application has. */
-function checkTables (database: Database.Database, missing: ReadonlySet<string>, unchecked: Set<string>): string[] {
+function checkTables (database: Database.Database, mode: CheckMode, missing: ReadonlySet<string>, unchecked: Set<string>): string[] {
   const errors: string[] = []
   const objects = database.prepare('SELECT type, name, tbl_name AS owner, sql FROM sqlite_schema').all() as Array<{ type: string, name: string, owner: string, sql: string | null }>
   for (const table of objects.filter(object => object.type === 'table')) {
     const unknowable = objects.filter(object => object.owner === table.name && [...missing].some(name => object.sql?.toLowerCase().includes(name.toLowerCase())))
     for (const object of unknowable) unchecked.add(`${object.type} ${object.name}`)
     try {
-      errors.push(...runCheck(database, unknowable.length > 0 ? 'quick' : 'full', table.name))
+      errors.push(...runCheck(database, unknowable.length > 0 ? 'quick' : mode, table.name))
     } catch (error) {
       if (!isUnknowable(error)) throw error
       unchecked.add(`table ${table.name}: ${messageOf(error)}`)
@@ -92,7 +92,7 @@ function runCheck (database: Database.Database, mode: CheckMode, table?: string)
   return rows.map(row => Object.values(row)[0] ?? '').filter(message => message !== 'ok')
 }
 
-const isUnknowable = (error: unknown): boolean => codeOf(error) === 'SQLITE_ERROR' && /no such (collation|module)|unknown function|no such function/.test(messageOf(error))
+const isUnknowable = (error: unknown): boolean => /^SQLITE_ERROR/.test(codeOf(error) ?? '') && /no such (collation|module)/.test(messageOf(error))
 
 function unknownVirtualTables (database: Database.Database): Array<{ name: string, module: string }> {
   const known = new Set(database.prepare('SELECT lower(name) FROM pragma_module_list').pluck().all())

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync } from 'node:fs'
+import { closeSync, fsyncSync, openSync, statSync } from 'node:fs'
 import type Database from 'better-sqlite3'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
 
@@ -40,6 +40,6 @@ export function pin (database: Database.Database): void {
 export async function copyPinned (database: Database.Database, copy: string): Promise<void> {
   closeSync(openSync(copy, 'wx', 0o600))
   const { totalPages } = await database.backup(copy, { progress: () => STEP_PAGES })
-  const expected = database.pragma('page_count', { simple: true }) as number
-  if (totalPages !== expected) throw new Error(`the copy has ${totalPages} pages instead of ${expected}`)
+  // SQLite reports a step that found a lock as nothing done, and no error.
+  if (totalPages === 0 && statSync(database.name).size > 0) throw new Error('nothing was copied')
 }

@@ -10,6 +10,7 @@ import { MAP_MAGIC, SKIPPABLE_HEADER_BYTES, skippableFrame } from '../format/ski
 import { sha256, sha256Hex } from '../format/checksum.ts'
 import { inspect } from './check-integrity.ts'
 import { copyPinned, pin } from './copy-database.ts'
+import { HEADER_BYTES, parseHeader, type DatabaseHeader } from './database-header.ts'
 import type { EngineContext } from './messages.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
 
@@ -36,43 +37,41 @@ export async function createImage (input: CreateImageInput, context: EngineConte
   const { source, temporaryFile } = input
   try {
     return await explainedAsync(source, async () => {
-      const sqlite = await copyImage(source, temporaryFile)
+      const known = await copyImage(source, temporaryFile)
       const integrity = input.check ? checkImage(input) : 'unchecked'
-      return { sqlite, integrity, ...await writePack(input, context) }
+      const { header: { userVersion, encoding, isWal }, ...written } = await writePack(input, context)
+      return { sqlite: { ...known, userVersion, encoding, journalMode: isWal ? 'wal' : 'delete' }, integrity, ...written }
     })
   } finally {
     for (const suffix of ['', '-wal', '-shm']) rmSync(temporaryFile + suffix, { force: true })
   }
 }
 
-async function copyImage (source: Target, temporaryFile: string): Promise<Manifest['sqlite']> {
+async function copyImage (source: Target, temporaryFile: string): Promise<Pick<Manifest['sqlite'], 'version' | 'schemaHash'>> {
   const database = openTarget(source)
   try {
     pin(database)
     await copyPinned(database, temporaryFile)
-    const pragma = (name: string): unknown => database.pragma(name, { simple: true })
-    return {
-      version: database.prepare('SELECT sqlite_version()').pluck().get() as string,
-      schemaHash: schemaHash(database),
-      userVersion: pragma('user_version') as number,
-      encoding: readable(() => pragma('encoding') as string) ?? 'UTF-8',
-      journalMode: pragma('journal_mode') as string
-    }
+    return { version: sqliteVersion(), schemaHash: schemaHash(database) }
   } finally {
     database.close()
   }
 }
 
-function schemaHash (database: Database.Database): string | null {
-  return readable(() => sha256Hex(JSON.stringify(database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name').raw().all()))) ?? null
+/** Not asked of the application's database, which answers no query where its schema is damaged. */
+function sqliteVersion (): string {
+  const database = new Database(':memory:')
+  const version = database.prepare('SELECT sqlite_version()').pluck().get() as string
+  database.close()
+  return version
 }
 
-/** A damaged schema cannot be described, but the check that follows reports it better. */
-function readable<T> (read: () => T): T | undefined {
+/** Null for a damaged schema, which the check that follows reports. */
+function schemaHash (database: Database.Database): string | null {
   try {
-    return read()
+    return sha256Hex(JSON.stringify(database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name').raw().all()))
   } catch {
-    return undefined
+    return null
   }
 }
 
@@ -91,7 +90,7 @@ function checkImage ({ source, temporaryFile, allowDamaged }: CreateImageInput):
   return 'failed'
 }
 
-async function writePack ({ temporaryFile, packId, level }: CreateImageInput, { write }: EngineContext): Promise<Pick<CreateImageResult, 'image' | 'map' | 'packBytes'>> {
+async function writePack ({ temporaryFile, packId, level }: CreateImageInput, { write }: EngineContext): Promise<Pick<CreateImageResult, 'image' | 'map' | 'packBytes'> & { header: DatabaseHeader }> {
   const size = statSync(temporaryFile).size
   const descriptor = openSync(temporaryFile, 'r')
   const checksum = sha256()
@@ -109,11 +108,11 @@ async function writePack ({ temporaryFile, packId, level }: CreateImageInput, { 
     frames.push({ number: frames.length, offset: packBytes, storedLength: bytes.length, rawLength, codec: CODEC_ZSTD, sha256: createHash('sha256').update(bytes).digest() })
     await append(bytes)
   }
-  let pageSize = 0
+  let header = parseHeader(Buffer.alloc(HEADER_BYTES))
   for (let position = 0; position < size; position += FRAME_BYTES) {
     const raw = Buffer.allocUnsafe(Math.min(FRAME_BYTES, size - position))
     readSync(descriptor, raw, 0, raw.length, position)
-    if (position === 0) pageSize = pageSizeOf(raw)
+    if (position === 0) header = parseHeader(raw)
     inFlight.push({ rawLength: raw.length, stored: compressFrame(raw, level) })
     checksum.update(raw)
     if (inFlight.length >= FRAMES_IN_FLIGHT) await writeOldest()
@@ -121,6 +120,7 @@ async function writePack ({ temporaryFile, packId, level }: CreateImageInput, { 
   while (inFlight.length > 0) await writeOldest()
   closeSync(descriptor)
 
+  const { pageSize } = header
   const rawMap = encodePageMap({
     packs: [packId],
     frames: frames.map(frame => ({ ...frame, pack: 0 })),
@@ -131,11 +131,5 @@ async function writePack ({ temporaryFile, packId, level }: CreateImageInput, { 
   await append(skippableFrame(MAP_MAGIC, storedMap))
   await append(encodePackIndex(frames))
   const pageCount = size === 0 ? 0 : size / pageSize
-  return { image: { pageSize, pageCount, size, checksum: checksum.digest('hex'), checksumAlgorithm: 'sha256' }, map, packBytes }
-}
-
-/** Bytes 16 and 17 of a database: its page size, where 1 stands for 65536 (https://sqlite.org/fileformat2.html#page_size). */
-export function pageSizeOf (firstPage: Buffer): number {
-  const pageSize = firstPage.readUInt16BE(16)
-  return pageSize === 1 ? 65536 : pageSize
+  return { image: { pageSize, pageCount, size, checksum: checksum.digest('hex'), checksumAlgorithm: 'sha256' }, map, packBytes, header }
 }

@@ -1,5 +1,6 @@
 import { fstatSync, openSync, readSync } from 'node:fs'
 import { codeOf } from '../errors.ts'
+import { HEADER_BYTES, parseHeader, type DatabaseHeader } from './database-header.ts'
 
 /*
  * The committed pages of the live database, read from its files while the write lock is held. The descriptors stay open
@@ -11,21 +12,29 @@ const FRAME_HEADER_BYTES = 24
 
 /** The database at the moment its write lock was taken. */
 export interface CommittedPages {
+  pageSize: number
   pageCount: number
   /** Fills a block, whose offset and length are multiples of the page size, with the database's bytes. */
   read: (block: Buffer, offset: number) => void
 }
 
 export class LivePages {
-  readonly pageSize: number
+  /** The header as the file has it; null for an empty file. */
+  readonly header: DatabaseHeader | null
+  readonly #pageSize: number
   readonly #database: number
   readonly #wal: number | null
   readonly #sharedMemory: number | null
 
-  /** Opens the files. Call it before the write lock is taken and while a connection keeps -wal and -shm in place. */
-  constructor (path: string, pageSize: number) {
-    this.pageSize = pageSize
+  /**
+   * Opens the files. Call it before the write lock is taken and while a connection keeps -wal and -shm in place.
+   * @param emptyPageSize what stands for the page size of an empty file
+   */
+  constructor (path: string, emptyPageSize: number) {
     this.#database = openSync(path, 'r')
+    const header = Buffer.alloc(HEADER_BYTES)
+    this.header = readSync(this.#database, header, 0, header.length, 0) === header.length ? parseHeader(header) : null
+    this.#pageSize = this.header?.pageSize ?? emptyPageSize
     this.#wal = openIfThere(`${path}-wal`)
     this.#sharedMemory = openIfThere(`${path}-shm`)
   }
@@ -46,12 +55,12 @@ export class LivePages {
       const got = readSync(this.#database, block, 0, block.length, offset)
       block.fill(0, got)
       if (offsets.size === 0) return
-      for (let at = 0; at < block.length; at += this.pageSize) {
-        const inWal = offsets.get((offset + at) / this.pageSize + 1)
-        if (inWal !== undefined) readSync(this.#wal as number, block, at, this.pageSize, inWal)
+      for (let at = 0; at < block.length; at += this.#pageSize) {
+        const inWal = offsets.get((offset + at) / this.#pageSize + 1)
+        if (inWal !== undefined) readSync(this.#wal as number, block, at, this.#pageSize, inWal)
       }
     }
-    return { pageCount: frames === 0 ? Math.floor(fstatSync(this.#database).size / this.pageSize) : pageCount, read }
+    return { pageSize: this.#pageSize, pageCount: frames === 0 ? Math.floor(fstatSync(this.#database).size / this.#pageSize) : pageCount, read }
   }
 
   /**
@@ -71,7 +80,7 @@ export class LivePages {
     const offsets = new Map<number, number>()
     const pageNumber = Buffer.alloc(4)
     for (let frame = 0; frame < frames; frame++) {
-      const at = WAL_HEADER_BYTES + frame * (FRAME_HEADER_BYTES + this.pageSize)
+      const at = WAL_HEADER_BYTES + frame * (FRAME_HEADER_BYTES + this.#pageSize)
       readSync(this.#wal as number, pageNumber, 0, pageNumber.length, at)
       offsets.set(pageNumber.readUInt32BE(0), at + FRAME_HEADER_BYTES)
     }

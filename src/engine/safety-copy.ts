@@ -11,7 +11,7 @@ const BLOCK_BYTES = 1024 * 1024
  * Brings a copy of the live database, made a moment ago, up to date and in its place, durably. Only under the live
  * database's write lock: what is committed now is in the copy, and nothing more can be committed before the restore.
  */
-export function completeSafetyCopy ({ partial, path, latest }: SafetyCopy, { pageCount, read }: CommittedPages, pageSize: number): void {
+export function completeSafetyCopy ({ partial, path, latest }: SafetyCopy, { pageSize, pageCount, read }: CommittedPages): void {
   const descriptor = openSync(partial, 'r+')
   const size = pageCount * pageSize
   const [current, copied] = [Buffer.alloc(BLOCK_BYTES), Buffer.alloc(BLOCK_BYTES)]

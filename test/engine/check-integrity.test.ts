@@ -1,0 +1,126 @@
+import Database from 'better-sqlite3'
+import { rmSync, truncateSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { runEngine } from '../../src/engine/engine.ts'
+import type { FileReport } from '../../src/engine/check-integrity.ts'
+import { damageDatabase } from '../helpers/damage.ts'
+import { makeDatabase, makeLargeDatabase } from '../helpers/databases.ts'
+
+const check = async (path: string, mode: 'quick' | 'full'): Promise<FileReport> => await runEngine('check-integrity', { target: { path, lockTimeoutMs: 1000 }, mode })
+
+/** A database whose application has a function of its own, in an index, a constraint and a generated column. */
+function makeWithFunction (t: Test): string {
+  const path = join(t.testdir(), 'app.db')
+  const database = makeDatabase(path)
+  database.function('twice', { deterministic: true }, value => Number(value) * 2)
+  database.exec(`
+    CREATE TABLE numbers (a INTEGER CHECK (twice(a) > 0), b AS (twice(a)) STORED);
+    CREATE INDEX doubled ON numbers (twice(a));
+    CREATE INDEX plain ON numbers (a);
+    INSERT INTO numbers (a) SELECT id FROM items`)
+  database.close()
+  return path
+}
+
+/** Makes an index contradict its table, which only a full check sees. */
+function breakIndex (path: string, index: string, table: string): void {
+  const database = new Database(path)
+  database.unsafeMode()
+  database.pragma('writable_schema = ON')
+  database.function('twice', { deterministic: true }, value => Number(value) * 2)
+  const sql = database.prepare('SELECT sql FROM sqlite_schema WHERE name = ?').pluck().get(index)
+  const rootpage = database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').pluck().get(index)
+  database.prepare('DELETE FROM sqlite_schema WHERE name = ?').run(index)
+  database.pragma('writable_schema = RESET')
+  database.prepare(`UPDATE ${table} SET text = 'not in the index' WHERE rowid = 7`).run()
+  database.pragma('writable_schema = ON')
+  database.prepare("INSERT INTO sqlite_schema VALUES ('index', ?, ?, ?, ?)").run(index, table, rootpage, sql)
+  database.pragma('writable_schema = RESET')
+  database.close()
+}
+
+for (const mode of ['quick', 'full'] as const) {
+  t.test(`a sound database is healthy, ${mode} check`, async t => {
+    const path = join(t.testdir(), 'app.db')
+    makeDatabase(path).close()
+    t.match(await check(path, mode), { isHealthy: true, errors: [], unchecked: [], schemaCookie: Number })
+  })
+
+  t.test(`a function of the application is reported as unchecked, not as damage, ${mode} check`, async t => {
+    const { isHealthy, errors, unchecked } = await check(makeWithFunction(t), mode)
+    t.same({ isHealthy, errors }, { isHealthy: true, errors: [] })
+    t.ok(unchecked.includes('function twice'), unchecked.join())
+  })
+
+  t.test(`damage is found beside a function of the application, ${mode} check`, async t => {
+    const path = makeWithFunction(t)
+    makeLargeDatabase(`${path}.large`, 500_000)
+    const database = new Database(path)
+    database.prepare('ATTACH ? AS large').run(`${path}.large`)
+    database.exec('CREATE TABLE copied AS SELECT * FROM large.items')
+    database.close()
+    damageDatabase(path)
+    t.match(await check(path, mode), { isHealthy: false, unchecked: [] })
+  })
+
+  t.test(`a virtual table of an unknown kind is reported as unchecked, ${mode} check`, async t => {
+    const path = join(t.testdir(), 'app.db')
+    const database = makeDatabase(path)
+    database.unsafeMode()
+    database.pragma('writable_schema = ON')
+    database.exec("INSERT INTO sqlite_schema VALUES ('table', 'vectors', 'vectors', 0, 'CREATE VIRTUAL TABLE vectors USING vec0(a)')")
+    database.close()
+    t.match(await check(path, mode), { isHealthy: true, errors: [], unchecked: ['table vectors: unknown module vec0'] })
+  })
+
+  t.test(`a missing file is unhealthy, ${mode} check`, async t => {
+    const path = join(t.testdir(), 'app.db')
+    t.match(await check(path, mode), { isHealthy: false, errors: [/no database at/], schemaCookie: null })
+  })
+
+  t.test(`a cut database is unhealthy, ${mode} check`, async t => {
+    const path = join(t.testdir(), 'app.db')
+    makeLargeDatabase(path, 500_000)
+    truncateSync(path, 100_000)
+    t.match(await check(path, mode), { isHealthy: false })
+  })
+
+  t.test(`a collation of the application is reported as unchecked, ${mode} check`, async t => {
+    const path = join(t.testdir(), 'app.db')
+    const database = makeDatabase(path)
+    database.exec("CREATE TABLE named (name TEXT, CHECK (name <> 'x')); CREATE INDEX by_name ON named (name); INSERT INTO named SELECT text FROM items")
+    database.unsafeMode()
+    database.pragma('writable_schema = ON')
+    database.exec("UPDATE sqlite_schema SET sql = 'CREATE TABLE named (name TEXT COLLATE german, CHECK (name <> ''x''))' WHERE name = 'named'")
+    database.close()
+    const { isHealthy, errors, unchecked } = await check(path, mode)
+    t.same({ isHealthy, errors }, { isHealthy: true, errors: [] })
+    t.ok(unchecked.some(what => what.startsWith('table named')), unchecked.join())
+  })
+}
+
+t.test('an index that contradicts its table is found by the full check only', async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeDatabase(path).close()
+  breakIndex(path, 'items_text', 'items')
+  t.match(await check(path, 'quick'), { isHealthy: true })
+  t.match(await check(path, 'full'), { isHealthy: false })
+})
+
+t.test('the full check finds such an index in the other tables of a database with a function of the application', async t => {
+  const path = makeWithFunction(t)
+  breakIndex(path, 'items_text', 'items')
+  const { isHealthy, unchecked } = await check(path, 'full')
+  t.equal(isHealthy, false)
+  t.ok(unchecked.includes('index doubled'))
+})
+
+t.test('a database that is locked cannot be judged', async t => {
+  const path = join(t.testdir(), 'app.db')
+  const database = makeDatabase(path, { journalMode: 'delete' })
+  t.teardown(() => { database.close() })
+  database.exec('BEGIN EXCLUSIVE')
+  await t.rejects(runEngine('check-integrity', { target: { path, lockTimeoutMs: 50 }, mode: 'quick' }), { code: 'FST_SNAPSHOT_DATABASE_LOCKED', statusCode: 503 })
+  rmSync(path)
+})

@@ -1,0 +1,20 @@
+import { randomUUID } from 'node:crypto'
+import type { Test } from 'tap'
+import { Catalog } from '../../src/catalog/catalog.ts'
+import type { SnapshotRow } from '../../src/catalog/schema.ts'
+import { insertSnapshot, updateSnapshotRow } from '../../src/catalog/snapshots.ts'
+
+/** The catalog of a folder, closed when the test ends. */
+export function openCatalog (t: Test, folder = t.testdir()): Catalog {
+  const catalog = Catalog.open(folder)
+  t.teardown(() => { catalog.close() })
+  return catalog
+}
+
+/** Adds a snapshot to the catalog, COMPLETED unless something else is asked for. */
+export function addSnapshot (catalog: Catalog, name: string, change: Partial<SnapshotRow> = {}): SnapshotRow {
+  const row = insertSnapshot(catalog, {
+    id: randomUUID(), database: 'app', name, status: 'COMPLETED', trigger: 'manual', source: catalog.source, integrity: 'ok', createdAt: '2026-11-22T10:00:00.000Z', ...change
+  })
+  return change.sequence === undefined ? row : updateSnapshotRow(catalog, row.id, { sequence: change.sequence }) as SnapshotRow
+}
