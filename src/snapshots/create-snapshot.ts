@@ -26,11 +26,6 @@ export interface CreateRequest {
   onCreating?: (snapshot: Snapshot) => void
 }
 
-/** @throws FST_SNAPSHOT_NAME_TAKEN */
-export function requireFreeName ({ catalog, settings: { databaseName } }: SnapshotContext, name: string): void {
-  if (isTaken(findSnapshot(catalog, databaseName, name))) throw new NameTakenError(name)
-}
-
 const isTaken = (row: SnapshotRow | undefined): boolean => row !== undefined && row.status !== 'FAILED'
 
 /** Takes a snapshot: the pack, then the manifest, then the catalog says COMPLETED. A failure leaves only its row. */
@@ -57,7 +52,7 @@ export async function createSnapshot (context: SnapshotContext, request: CreateR
 function insertRow (context: SnapshotContext, { name, labels, trigger }: CreateRequest): SnapshotRow {
   const { catalog, settings: { databaseName } } = context
   const now = new Date()
-  if (name !== undefined) requireFreeName(context, name)
+  if (name !== undefined && isTaken(findSnapshot(catalog, databaseName, name))) throw new NameTakenError(name)
   return insertSnapshot(catalog, {
     id: randomUUID(),
     database: databaseName,

@@ -13,13 +13,12 @@ const RESERVED = new Set(['latest', 'operations', 'integrity', 'recovery', 'rete
  * UUID (that is an id) and no word of the routes.
  * @throws FST_SNAPSHOT_INVALID_NAME
  */
-export function checkName (name: string): string {
+export function checkName (name: string): void {
   const refuse = (why: string): never => { throw new InvalidNameError(JSON.stringify(name.slice(0, 200)), why) }
   if (!NAME.test(name)) refuse('use 1 to 128 letters, digits, ".", "_" and "-", beginning with a letter or digit')
   if (name.includes('..')) refuse('".." is not allowed')
   if (UUID.test(name)) refuse('it looks like the id of a snapshot')
   if (RESERVED.has(name.toLowerCase())) refuse('it is a word of the routes')
-  return name
 }
 
 /** A moment as it stands in names: `20240115T093000Z`. */

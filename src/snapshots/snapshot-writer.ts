@@ -8,7 +8,7 @@ import { marksKey } from '../format/keys.ts'
 import { encodeMarks } from '../format/marks.ts'
 import { snapshotSettings, type SnapshotOptions } from '../options.ts'
 import { SnapshotContext } from './context.ts'
-import { createSnapshot, requireFreeName } from './create-snapshot.ts'
+import { createSnapshot } from './create-snapshot.ts'
 import { deleteSnapshot } from './delete-snapshot.ts'
 import { requireRoom } from './disk-space.ts'
 import { healthOf, type Health } from './health.ts'
@@ -76,7 +76,7 @@ export class SnapshotWriter {
    */
   async createSnapshot (name?: string, { labels = {}, trigger = 'manual', allowDamaged = this.#context.settings.allowDamaged, onCreating }: CreateOptions = {}): Promise<Snapshot> {
     checkLabels(labels)
-    if (name !== undefined) requireFreeName(this.#context, checkName(name))
+    if (name !== undefined) checkName(name)
     return await this.#run(async signal => await createSnapshot(this.#context, { name, labels, trigger, allowDamaged, ...(onCreating && { onCreating }) }, signal))
   }
 

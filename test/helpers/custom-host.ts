@@ -12,8 +12,10 @@ export interface CustomHostOptions {
   after?: (app: FastifyInstance) => void | Promise<void>
 }
 
+export type CustomHost = Pick<Host, 'app' | 'path' | 'request' | 'log'>
+
 /** A host on a database that is there already, or deliberately not; closed when the test ends. */
-export async function customHost (t: Test, path: string, { plugin = {}, server = {}, before, after }: CustomHostOptions = {}): Promise<Omit<Host, 'folder'>> {
+export async function customHost (t: Test, path: string, { plugin = {}, server = {}, before, after }: CustomHostOptions = {}): Promise<CustomHost> {
   const log: Host['log'] = []
   const app = Fastify({ logger: { stream: { write (line: string) { log.push(JSON.parse(line)) } } }, ...server })
   t.teardown(async () => { await app.close() })

@@ -1,0 +1,109 @@
+import { execFileSync } from 'node:child_process'
+import { chmodSync, existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { getPriority } from 'node:os'
+import t from 'tap'
+import { Engine, runEngine } from '../../src/engine/engine.ts'
+import { makeDatabase, makeLargeDatabase } from '../helpers/databases.ts'
+import { mountSmallDisk, noSmallDisk } from '../helpers/small-disk.ts'
+import { enginesOf, isAlive, until } from '../helpers/processes.ts'
+
+const input = (path: string): ConstructorParameters<typeof Engine<'check-integrity'>>[1] => ({ target: { path, lockTimeoutMs: 60_000 }, mode: 'quick' })
+
+t.test('an engine runs at low priority, unless it holds the write lock', async t => {
+  const path = join(t.testdir(), 'app.db')
+  const database = makeDatabase(path, { journalMode: 'delete' })
+  t.teardown(() => { database.close() })
+  database.exec('BEGIN EXCLUSIVE') // both wait for it
+  for (const [priority, nicer] of [['low', 10], ['normal', 0]] as const) {
+    const engine = new Engine('check-integrity', input(path), { priority })
+    await until('the engine has its priority', () => enginesOf(process.pid).some(pid => getPriority(pid) === getPriority() + nicer))
+    engine.kill(new Error('enough'))
+    await t.rejects(engine.result, { message: 'enough' })
+    t.same(enginesOf(process.pid).filter(isAlive), [], 'its process is gone when its result is there')
+  }
+})
+
+t.test('signals for the whole process group do not reach an engine: its host decides', async t => {
+  const path = join(t.testdir(), 'app.db')
+  const database = makeDatabase(path, { journalMode: 'delete' })
+  database.exec('BEGIN EXCLUSIVE')
+  const { result } = new Engine('check-integrity', input(path))
+  await until('the engine has its priority', () => enginesOf(process.pid).some(pid => getPriority(pid) > getPriority()))
+  for (const pid of enginesOf(process.pid)) process.kill(pid, 'SIGTERM')
+  for (const pid of enginesOf(process.pid)) process.kill(pid, 'SIGINT')
+  database.close()
+  t.match(await result, { isHealthy: true })
+})
+
+t.test('an engine that is killed from outside is an error that says so', async t => {
+  const path = join(t.testdir(), 'app.db')
+  const database = makeDatabase(path, { journalMode: 'delete' })
+  t.teardown(() => { database.close() })
+  database.exec('BEGIN EXCLUSIVE')
+  const { result } = new Engine('check-integrity', input(path))
+  await until('the engine is there', () => enginesOf(process.pid).length > 0)
+  for (const pid of enginesOf(process.pid)) process.kill(pid, 'SIGKILL')
+  await t.rejects(result, { code: 'FST_SNAPSHOT_ENGINE_FAILED', message: /check-integrity, SIGKILL/ })
+})
+
+t.test('an aborted signal ends an engine with its reason, also before it begins', async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeDatabase(path).close()
+  const abort = new AbortController()
+  const running = runEngine('check-integrity', input(path), { signal: abort.signal })
+  abort.abort(new Error('not wanted any more'))
+  await t.rejects(running, { message: 'not wanted any more' })
+  await t.rejects(runEngine('check-integrity', input(path), { signal: abort.signal }), { message: 'not wanted any more' })
+})
+
+t.test('a handler of events that fails ends the engine with its error', async t => {
+  const folder = t.testdir()
+  makeDatabase(join(folder, 'app.db')).close()
+  makeDatabase(join(folder, 'image.db')).close()
+  const running = runEngine('apply-image', {
+    target: { path: join(folder, 'app.db'), lockTimeoutMs: 1000 },
+    image: join(folder, 'image.db'),
+    name: 'image',
+    lockFile: join(folder, 'engine.lock'),
+    safetyCopy: null,
+    quarantine: join(folder, 'quarantine')
+  }, { onEvent: () => { throw new Error('the catalog is full') } })
+  await t.rejects(running, { message: 'the catalog is full' })
+})
+
+t.test('an engine whose process cannot be started is an error that says so', async t => {
+  const { execPath } = process
+  t.teardown(() => { process.execPath = execPath })
+  process.execPath = join(t.testdir(), 'no-node-here')
+  await t.rejects(runEngine('checkpoint', { path: 'any' }), { code: 'FST_SNAPSHOT_ENGINE_FAILED', cause: { code: 'ENOENT' } })
+})
+
+t.test('the bytes of an engine are all there for a reader that begins after it has ended', async t => {
+  const folder = t.testdir()
+  const path = join(folder, 'app.db')
+  makeLargeDatabase(path, 100_000)
+  const temporaryFile = join(folder, 'temporary.db')
+  const engine = new Engine('create-image', { source: { path, lockTimeoutMs: 1000 }, temporaryFile, packId: '01234567-89ab-4cde-8f01-23456789abcd', level: 1, check: true, allowDamaged: false })
+  const { packBytes } = await engine.result
+  let bytes = 0
+  for await (const chunk of engine.output()) bytes += chunk.length
+  t.equal(bytes, packBytes)
+  t.notOk(existsSync(temporaryFile), 'the temporary copy is gone')
+})
+
+t.test('the bytes of an engine that fails end with its error, not as if they were all', async t => {
+  const engine = new Engine('create-image', { source: { path: join(t.testdir(), 'app.db'), lockTimeoutMs: 1000 }, temporaryFile: join(t.testdirName, 'temporary.db'), packId: '', level: 1, check: true, allowDamaged: false })
+  await t.rejects((async () => { for await (const chunk of engine.output()) t.ok(chunk) })(), { code: 'FST_SNAPSHOT_DATABASE_MISSING' })
+})
+
+t.test('a folder that may not be written is a coded error, of the database and not of SQLite', { skip: process.getuid?.() === 0 && noSmallDisk }, async t => {
+  const folder = process.getuid?.() === 0 ? mountSmallDisk(t, 1) : t.testdir()
+  const path = join(folder, 'app.db')
+  makeDatabase(path).close()
+  // Nothing keeps root from writing but a file system that takes no writes.
+  if (process.getuid?.() === 0) execFileSync('mount', ['-o', 'remount,ro', folder])
+  else chmodSync(folder, 0o500)
+  t.teardown(() => { if (process.getuid?.() !== 0) chmodSync(folder, 0o700) })
+  await t.rejects(runEngine('check-integrity', input(path)), { code: 'FST_SNAPSHOT_DATABASE_UNWRITABLE', message: /folder is not writable/ })
+})

@@ -1,0 +1,83 @@
+import Database from 'better-sqlite3'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import * as checking from '../../src/snapshots/check-live-database.ts'
+import * as engine from '../../src/engine/engine.ts'
+import type { SnapshotWriter } from '../../src/index.ts'
+import { contentOf, integrityOf, makeDatabase } from '../helpers/databases.ts'
+import { query } from '../helpers/bank.ts'
+
+type Check = typeof checking.checkLiveDatabase
+type RunEngine = typeof engine.runEngine
+
+/** A writer whose checks of the live database, or whose engines, can be made to fail as on a failing disk. */
+async function failingWriter (t: Test, { check = checking.checkLiveDatabase, runEngine = engine.runEngine }: { check?: Check, runEngine?: RunEngine }): Promise<{ writer: SnapshotWriter, path: string, changed: Record<string, string> }> {
+  const path = join(t.testdir(), 'app.db')
+  makeDatabase(path).close()
+  const { SnapshotWriter } = await t.mockImport<typeof import('../../src/snapshots/snapshot-writer.ts')>('../../src/snapshots/snapshot-writer.ts', {
+    '../../src/snapshots/check-live-database.ts': { checkLiveDatabase: check },
+    '../../src/engine/engine.ts': { ...engine, runEngine }
+  })
+  const writer = new SnapshotWriter({ database: path })
+  t.teardown(async () => { await writer.close() })
+  await writer.createSnapshot('before')
+  new Database(path).exec('DELETE FROM items').close()
+  return { writer, path, changed: contentOf(path) }
+}
+
+const outcomes = (path: string): unknown => query(join(path, '..', 'backups', 'catalog.db'), "SELECT group_concat(status || ' ' || (error ->> 'code')) FROM restores")
+
+t.test('a database that is not sound after a restore gets its old content back by itself', async t => {
+  let checks = 0
+  const { writer, path, changed } = await failingWriter(t, {
+    check: async (...args) => ({ ...await checking.checkLiveDatabase(...args), ...(++checks === 1 && { isHealthy: false, errors: ['page 7 is gone'] }) })
+  })
+  await t.rejects(writer.restoreFromSnapshot('before'), { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /page 7 is gone.*the database has its old content again, from .*pre_restore_/ })
+  t.same(contentOf(path), changed)
+  t.equal(integrityOf(path), 'ok')
+  t.equal(outcomes(path), 'ROLLED_BACK FST_SNAPSHOT_RESTORE_FAILED')
+  const kept = readdirSync(join(path, '..', 'recovery'))
+  const [rollback] = kept.filter(name => name.startsWith('pre_rollback_'))
+  t.equal(query(join(path, '..', 'recovery', String(rollback)), 'SELECT count(*) FROM items'), 100, 'what was rolled back is kept as well')
+  t.same(contentOf(join(path, '..', 'recovery', 'pre_restore_latest.db')), changed)
+})
+
+t.test('where the rollback fails too, the error says where the old content is and what to do', async t => {
+  const { writer, path, changed } = await failingWriter(t, {
+    check: async (...args) => ({ ...await checking.checkLiveDatabase(...args), isHealthy: false, errors: ['page 7 is gone'] })
+  })
+  const error = await writer.restoreFromSnapshot('before').catch(error => error)
+  t.match(error, { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /could not be brought back.*It is in (\S+pre_restore_\S+\.db): stop the application/ })
+  const [, backup] = /It is in (\S+\.db)/.exec(error.message) ?? []
+  t.same(contentOf(String(backup)), changed)
+  t.equal(outcomes(path), 'FAILED FST_SNAPSHOT_RESTORE_FAILED')
+})
+
+t.test('an engine that dies before its transaction is committed has changed nothing, and nothing is rolled back', async t => {
+  const { writer, path, changed } = await failingWriter(t, {
+    runEngine: async (task, input, options) => {
+      if (task !== 'apply-image') return await engine.runEngine(task, input, options)
+      return await engine.runEngine(task, input, { ...options, onEvent: async (event, process) => { await options?.onEvent?.(event, process); process.kill(new Error('out of memory')) } })
+    }
+  })
+  await t.rejects(writer.restoreFromSnapshot('before'), { message: 'Restore failed: out of memory' })
+  t.same(contentOf(path), changed)
+  t.equal(outcomes(path), 'FAILED FST_SNAPSHOT_RESTORE_FAILED')
+  t.same(readdirSync(join(path, '..', 'recovery')).filter(name => name.startsWith('pre_rollback_')), [])
+  t.notOk(existsSync(`${path}-journal`))
+})
+
+t.test('an engine that dies after its transaction was committed is rolled back', async t => {
+  let applied = 0
+  const { writer, path, changed } = await failingWriter(t, {
+    runEngine: async (task, input, options) => {
+      const result = await engine.runEngine(task, input, options)
+      if (task === 'apply-image' && ++applied === 1) throw new Error('out of memory')
+      return result
+    }
+  })
+  await t.rejects(writer.restoreFromSnapshot('before'), { message: /out of memory; the database has its old content again/ })
+  t.same(contentOf(path), changed)
+  t.equal(outcomes(path), 'ROLLED_BACK FST_SNAPSHOT_RESTORE_FAILED')
+})

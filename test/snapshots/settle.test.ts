@@ -1,0 +1,84 @@
+import Database from 'better-sqlite3'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { LocalStorage, type SnapshotWriter } from '../../src/index.ts'
+import { filesIn } from '../helpers/damage.ts'
+import { makeDatabase } from '../helpers/databases.ts'
+import { writerFor } from '../helpers/round-trip.ts'
+
+/** A snapshot whose row says that its creation is still under way, as if the process had been killed just then. */
+async function interruptedCreation (t: Test): Promise<{ writer: SnapshotWriter, id: string, backups: string, path: string }> {
+  const folder = t.testdir()
+  const path = join(folder, 'app.db')
+  makeDatabase(path).close()
+  const first = writerFor(t, path)
+  const { id } = await first.createSnapshot('interrupted', { labels: { a: 'b' } })
+  await first.close()
+  const backups = join(folder, 'backups')
+  change(backups, "UPDATE snapshots SET status = 'CREATING', completedAt = NULL, checksum = NULL, size = NULL, storedSize = NULL, replicas = '[]'")
+  return { writer: writerFor(t, path), id, backups, path }
+}
+
+function change (backups: string, sql: string): void {
+  new Database(join(backups, 'catalog.db')).exec(sql).close()
+}
+
+t.test('a creation whose manifest and pack are stored had happened', async t => {
+  const { writer } = await interruptedCreation(t)
+  await writer.settle()
+  t.match(await writer.getSnapshot('interrupted'), { status: 'COMPLETED', size: Number, storedSize: Number, checksum: String, replicas: [{ state: 'STORED' }] })
+  await writer.restoreFromSnapshot('interrupted')
+})
+
+for (const [what, spoil] of Object.entries({
+  'no manifest': (backups: string, id: string) => { rmSync(join(backups, 'app', 'snapshots', `${id}.json`)) },
+  'a damaged manifest': (backups: string, id: string) => { writeFileSync(join(backups, 'app', 'snapshots', `${id}.json`), '{') },
+  'no pack': (backups: string, id: string) => { rmSync(join(backups, 'app', 'packs', id), { recursive: true }) },
+  'a part of its pack': (backups: string, id: string) => { writeFileSync(join(backups, 'app', 'packs', id, 'data.zst'), 'short') }
+})) {
+  t.test(`a creation with ${what} stored is undone, and its name is free again`, async t => {
+    const { writer, backups, id } = await interruptedCreation(t)
+    spoil(backups, id)
+    await writer.createSnapshot('interrupted')
+    t.match(await writer.getSnapshot(id), { status: 'FAILED', error: { code: 'FST_SNAPSHOT_INTERRUPTED' } })
+    t.equal(filesIn(backups).length, 2, 'only the new one is stored')
+  })
+}
+
+t.test('a creation is not undone while its storage cannot be asked', async t => {
+  const { writer, path, backups, id } = await interruptedCreation(t)
+  class UnreachableStorage extends LocalStorage {
+    override async get (): Promise<never> { throw Object.assign(new Error('unreachable'), { code: 'FST_SNAPSHOT_STORAGE_FAILED' }) }
+  }
+  const unreachable = writerFor(t, path, { storage: new UnreachableStorage(backups) })
+  await t.rejects(unreachable.settle(), { code: 'FST_SNAPSHOT_STORAGE_FAILED' })
+  t.match(await writer.getSnapshot(id), { status: 'CREATING' })
+})
+
+t.test('what a killed process left in temporary files is swept', async t => {
+  const { writer, backups } = await interruptedCreation(t)
+  const recovery = join(backups, '..', 'recovery')
+  mkdirSync(join(backups, '.tmp', 'app'), { recursive: true })
+  mkdirSync(recovery)
+  writeFileSync(join(backups, '.tmp', 'app', 'staged.db'), 'x')
+  writeFileSync(join(backups, 'app', 'snapshots', '.x.json.1.partial'), 'x')
+  writeFileSync(join(recovery, '.pre_restore_20260101T000000Z.partial'), 'x')
+  writeFileSync(join(recovery, 'pre_restore_20260101T000000Z.db'), 'x')
+  await writer.settle()
+  t.equal(filesIn(backups).length, 3, 'pack, manifest and marks')
+  t.same(filesIn(recovery), [join(recovery, 'pre_restore_20260101T000000Z.db')], 'a complete backup stays')
+})
+
+for (const [applied, backup, message] of [['nothing', 'NULL', /nothing was applied/], ['perhaps something', "'/recovery/pre_restore_x.db'", /the old one is in \/recovery\/pre_restore_x.db/]] as const) {
+  t.test(`a restore that was interrupted when ${applied} was applied is settled as failed, and says so`, async t => {
+    const { writer, backups } = await interruptedCreation(t)
+    change(backups, `INSERT INTO restores (id, database, snapshotId, snapshotName, status, requestedAt, preRestoreBackup) VALUES ('r', 'app', 's', 'interrupted', 'APPLYING', '2026-01-01T00:00:00.000Z', ${backup})`)
+    await writer.settle()
+    const database = new Database(join(backups, 'catalog.db'))
+    const row = database.prepare('SELECT status, error FROM restores').get() as { status: string, error: string }
+    database.close()
+    t.equal(row.status, 'FAILED')
+    t.match(JSON.parse(row.error), { code: 'FST_SNAPSHOT_INTERRUPTED', message })
+  })
+}
