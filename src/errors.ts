@@ -102,15 +102,17 @@ export function codeOf (error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
+const CAUSES_KEPT = 8
+
 /** Makes an error fit for an IPC message. */
-export function serializeError (error: unknown): SerializedError {
+export function serializeError (error: unknown, causes = CAUSES_KEPT): SerializedError {
   const { statusCode, cause, stack } = (error ?? {}) as { statusCode?: number, cause?: unknown, stack?: string }
   return {
     message: messageOf(error),
     ...(codeOf(error) !== undefined && { code: codeOf(error) }),
     ...(statusCode !== undefined && { statusCode }),
     ...(stack !== undefined && { stack }),
-    ...(cause !== undefined && { cause: serializeError(cause) })
+    ...(cause !== undefined && causes > 0 && { cause: serializeError(cause, causes - 1) })
   }
 }
 

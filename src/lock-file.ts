@@ -18,7 +18,7 @@ export class LockFile {
 
   /** Takes the lock, blocking this thread for at most `timeoutMs`. Null where another holds it for longer. */
   static takeBlocking (path: string, timeoutMs: number): LockFile | null {
-    closeSync(openSync(path, 'a', 0o600))
+    makeFile(path)
     const database = new Database(path, { timeout: timeoutMs })
     try {
       database.pragma('journal_mode = MEMORY') // nothing is ever written, so no journal file is wanted
@@ -36,6 +36,7 @@ export class LockFile {
    * @throws FST_SNAPSHOT_BUSY when another process holds it for longer than `timeoutMs`
    */
   static async take (path: string, timeoutMs: number, signal?: AbortSignal): Promise<LockFile> {
+    signal?.throwIfAborted()
     const deadline = Date.now() + timeoutMs
     for (;;) {
       const lock = LockFile.takeBlocking(path, 0)
@@ -48,5 +49,14 @@ export class LockFile {
 
   release (): void {
     this.#database.close()
+  }
+}
+
+/** Makes the file if it is missing. An existing one is not even opened: closing it again would drop this process's lock. */
+function makeFile (path: string): void {
+  try {
+    closeSync(openSync(path, 'wx', 0o600))
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
   }
 }

@@ -85,7 +85,8 @@ const Milliseconds = Type.Integer({ minimum: 0, maximum: 0x7fffffff })
 const Path = Type.String({ pattern: '^/[^?#]*$' })
 const RoleName = Type.Union([Type.Literal('viewer'), Type.Literal('admin')])
 const Text = Type.String({ minLength: 1 })
-const Tokens = Type.Union([Type.String({ minLength: 8 }), Type.Array(Type.String({ minLength: 8 }), { minItems: 1 })])
+const Tokens = Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })])
+const MINIMUM_TOKEN = 8
 const closed = { additionalProperties: false }
 
 const snapshotOptions = {
@@ -93,14 +94,14 @@ const snapshotOptions = {
   databaseName: Type.String({ pattern: '^[a-z0-9_-]{1,64}$' }),
   snapshotDir: Text,
   recoveryDir: Text,
-  storage: Type.Object({ name: Text }),
+  storage: Type.Object({}),
   compressionLevel: Type.Integer({ minimum: 1, maximum: 19 }),
   lockTimeout: Milliseconds,
   integrityCheckMaxAge: Milliseconds,
   allowDamaged: Type.Boolean(),
   migrations: Type.Object({ folder: Text }, closed),
   migrate: Type.Function([], Type.Any()),
-  logger: Type.Object({ info: Type.Any(), warn: Type.Any(), error: Type.Any() })
+  logger: Type.Object({})
 }
 const Cron = Type.Union([Text, Type.Literal(false)])
 const False = Type.Literal(false)
@@ -148,6 +149,7 @@ export function pluginSettings (options: SnapshotsPluginOptions): PluginSettings
   if (auth === undefined || (typeof auth === 'object' && auth.admin === undefined && auth.viewer === undefined)) {
     throw new OptionError('"auth" is required, as the routes give away and replace the whole database. Give tokens ({ admin, viewer }, or SNAPSHOT_ADMIN_TOKEN in the environment), a function, or false to open them to everyone')
   }
+  requireLongTokens(auth)
   if (prefix === '/') throw new OptionError('"prefix" must not be "/"')
   const { snapshots = (fromEnv.schedule || {}).snapshots ?? '0 */6 * * *', integrity = '0 * * * *', timezone, keepLast = 10 } = schedule || { snapshots: false, integrity: false }
   return {
@@ -168,6 +170,8 @@ function check<T extends object> (schema: TObject, options: T): T {
 
 function settle (options: SnapshotOptions): SnapshotSettings {
   if (options.database === undefined) throw new OptionError('"database" is missing; give the path of the database, or set DATABASE_URL')
+  requireMethods('storage', options.storage, ['put', 'get', 'head', 'list', 'delete', 'removePartialWrites'])
+  requireMethods('logger', options.logger, ['info', 'warn', 'error'])
   const database = databasePath(options.database)
   const settings = {
     compressionLevel: 1,
@@ -196,10 +200,12 @@ export function databasePath (url: string): string {
   const refuse = (why: string): never => { throw new OptionError(`"database" (DATABASE_URL): ${why}`) }
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase()
   if (scheme !== undefined && scheme !== 'file') refuse(`${scheme}: is not a SQLite database file; give a path or a file: URL`)
-  if (url.includes(':memory:')) refuse('a database in memory cannot be saved')
+  if (/^(["']).*\1$/s.test(url)) refuse(`${url} stands in quotes; remove them`)
+  if (url.includes(':memory:') || /[?&]mode=memory\b/.test(url)) refuse('a database in memory cannot be saved')
   let path = url
   if (scheme === 'file') {
     path = url.slice('file:'.length).replace(/[?#].*$/s, '').replace(/^\/\/(localhost)?(?=\/)/, '')
+    if (path.startsWith('//')) refuse(`${url} names a host; write file:./path, file:/path or file:///path`)
     try {
       path = decodeURIComponent(path)
     } catch {
@@ -217,11 +223,24 @@ function slug (path: string): string {
   return name === '' ? 'database' : name
 }
 
+/** The folder may be missing; then the next one above it that is there has to be a folder. */
 function requireFolder (option: string, path: string): void {
-  for (let folder = path; ; folder = dirname(folder)) {
-    const found = statSync(folder, { throwIfNoEntry: false })
-    if (found?.isDirectory() === true) return
-    if (found !== undefined) throw new OptionError(`"${option}": ${realpathSync(folder)} is not a folder`)
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found === undefined) return requireFolder(option, dirname(path))
+  if (!found.isDirectory()) throw new OptionError(`"${option}": ${realpathSync(path)} is not a folder`)
+}
+
+/** What a schema cannot see: methods of an object's class. */
+function requireMethods (option: string, object: object | undefined, methods: readonly string[]): void {
+  for (const method of methods) {
+    if (object !== undefined && typeof (object as Record<string, unknown>)[method] !== 'function') throw new OptionError(`"${option}": it has no method ${method}`)
+  }
+}
+
+function requireLongTokens (auth: SnapshotsPluginOptions['auth']): void {
+  for (const role of ['admin', 'viewer'] as const) {
+    const tokens = typeof auth === 'object' ? [auth[role] ?? []].flat() : []
+    if (tokens.some(token => token.length < MINIMUM_TOKEN)) throw new OptionError(`"auth.${role}" (SNAPSHOT_${role.toUpperCase()}_TOKEN): a token needs at least ${MINIMUM_TOKEN} characters`)
   }
 }
 

@@ -81,8 +81,9 @@ export class Catalog {
         this.#memory = copyInMemory(this.#disk)
       }
     }
+    const result = inTransaction(this.#memory, change)
     this.#unsaved.push(change)
-    return inTransaction(this.#memory, change)
+    return result
   }
 
   /** False while changes wait in memory for the disk to take them. */
@@ -103,16 +104,17 @@ export class Catalog {
   }
 
   #save (): void {
-    if (this.#memory === null) return
-    try {
-      inTransaction(this.#disk, database => { for (const change of this.#unsaved) change(database) })
-    } catch (error) {
-      if (isDiskFailure(error)) return
-      throw error
+    while (this.#unsaved.length > 0) {
+      try {
+        inTransaction(this.#disk, this.#unsaved[0] as (database: CatalogDatabase) => unknown)
+      } catch (error) {
+        if (isDiskFailure(error)) return
+        // What contradicts another process's work by now (a name taken meanwhile) cannot be kept; the rest can.
+      }
+      this.#unsaved.shift()
     }
-    this.#memory.close()
+    this.#memory?.close()
     this.#memory = null
-    this.#unsaved = []
   }
 }
 

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, getTableColumns, gt, inArray, isNull, lt, lte, max, ne, or, type SQL } from 'drizzle-orm'
+import { and, asc, desc, eq, getTableColumns, gt, inArray, isNull, lt, lte, max, ne, or, sql, type SQL } from 'drizzle-orm'
 import type { Catalog } from './catalog.ts'
 import { increment, observeSeconds, setGauge } from './metric-values.ts'
 import { snapshots, type RecordedError, type SnapshotRow, type SnapshotStatus } from './schema.ts'
@@ -91,8 +91,7 @@ export function snapshotsWithStatus (catalog: Catalog, database: string, statuse
 
 /** The newest creation that ended, by success or by a failure that was not a cancellation. */
 export function lastEndedCreation (catalog: Catalog, database: string): SnapshotRow | undefined {
-  const rows = catalog.read(query => query.select(getTableColumns(snapshots)).from(snapshots)
-    .where(and(eq(snapshots.database, database), ne(snapshots.status, 'CREATING')))
-    .orderBy(desc(snapshots.sequence)).limit(20).all())
-  return rows.find(row => row.error?.code !== 'FST_SNAPSHOT_CANCELLED')
+  return catalog.read(query => query.select(getTableColumns(snapshots)).from(snapshots)
+    .where(and(eq(snapshots.database, database), ne(snapshots.status, 'CREATING'), sql`${snapshots.error} ->> 'code' is not 'FST_SNAPSHOT_CANCELLED'`))
+    .orderBy(desc(snapshots.sequence)).limit(1).get())
 }

@@ -9,6 +9,8 @@ export const FORMAT_VERSION = 1
 /** Features of the stored form that this package can read; a manifest that requires another one is refused. */
 export const KNOWN_FEATURES: ReadonlySet<string> = new Set()
 
+const PAGE_SIZES: ReadonlySet<number> = new Set([512, 1024, 2048, 4096, 8192, 16384, 32768, 65536])
+
 const Id = Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' })
 const Digest = Type.String({ pattern: '^[0-9a-f]{64}$' })
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
@@ -73,7 +75,8 @@ export function decodeManifest (bytes: Buffer): Manifest {
   const unknown = manifest.required.filter(feature => !KNOWN_FEATURES.has(feature))
   if (unknown.length > 0) throw new Error(`the snapshot requires ${unknown.join(', ')}; update fastify-sqlite-snapshots`)
   if (!CODECS.has(manifest.map.codec)) throw new Error(`the page map uses codec ${manifest.map.codec}; update fastify-sqlite-snapshots`)
-  if (manifest.image.size !== manifest.image.pageSize * manifest.image.pageCount) throw new Error('the manifest contradicts itself about the size of the image')
+  const { pageSize, pageCount, size } = manifest.image
+  if (size !== pageSize * pageCount || (pageCount > 0 && !PAGE_SIZES.has(pageSize))) throw new Error('the manifest contradicts itself about the size of the image')
   return manifest
 }
 

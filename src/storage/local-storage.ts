@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { link, mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises'
-import { basename, dirname, join, relative, resolve, sep } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { codeOf, messageOf, NoRoomError, StorageError, StorageExistsError, StorageMissingError } from '../errors.ts'
 import { syncFolder } from './sync-folder.ts'
@@ -10,7 +10,10 @@ import { checkKey, checkPrefix } from './storage-key.ts'
 
 /** Writes in progress have this ending and a leading dot, so no key can name them. */
 const PARTIAL = '.partial'
+const PARTIAL_NAME = /^\.[0-9a-f-]{36}\.partial$/
 const HIDDEN = /(^|\/)\./
+const MISSING = 'ENOENT'
+const FOLDER_TRIES = 10
 
 /**
  * Keeps snapshots as files below one folder. A write goes to a file of its own beside its target, is fsynced, takes its
@@ -31,10 +34,10 @@ export class LocalStorage implements SnapshotStorage {
 
   async put (key: string, body: Uint8Array | AsyncIterable<Uint8Array>, { ifAbsent = false, signal }: PutOptions = {}): Promise<{ bytes: number }> {
     const path = this.#path(key)
-    const partial = join(dirname(path), `.${basename(path)}.${randomUUID()}${PARTIAL}`)
+    const partial = join(dirname(path), `.${randomUUID()}${PARTIAL}`)
     try {
-      await this.#makeFolder(dirname(path))
-      const bytes = await writeDurably(partial, body instanceof Uint8Array ? [body] : body, signal)
+      const handle = await this.#openNew(partial)
+      const bytes = await writeDurably(handle, body, signal)
       if (ifAbsent) {
         await link(partial, path)
         await rm(partial)
@@ -53,36 +56,37 @@ export class LocalStorage implements SnapshotStorage {
 
   async get (key: string, { range, signal }: GetOptions = {}): Promise<Readable> {
     const path = this.#path(key)
-    let handle: FileHandle
+    let handle: FileHandle | undefined
     try {
       handle = await open(path, 'r')
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') throw new StorageMissingError(this.name, key, { cause: error })
-      throw this.#explain(error)
-    }
-    if (range?.length === 0) {
+      const found = await handle.stat()
+      if (!found.isFile()) throw Object.assign(new Error('it is a folder'), { code: 'ENOENT' })
+      const { offset, length } = range ?? { offset: 0, length: found.size }
+      const end = Math.min(offset + length, found.size) - 1
+      if (end >= offset) return createReadStream(path, { fd: handle, highWaterMark: 1024 * 1024, start: offset, end, ...(signal && { signal }) })
       await handle.close()
       return Readable.from([])
+    } catch (error) {
+      await handle?.close()
+      if (codeOf(error) === MISSING) throw new StorageMissingError(this.name, key, { cause: error })
+      throw this.#explain(error)
     }
-    const part = range && { start: range.offset, end: range.offset + range.length - 1 }
-    return createReadStream(path, { fd: handle, highWaterMark: 1024 * 1024, ...part, ...(signal && { signal }) })
   }
 
   async head (key: string): Promise<StoredObject | null> {
     const path = this.#path(key)
     try {
-      const { size, mtime } = await stat(path)
-      return { key, bytes: size, modifiedAt: mtime }
+      const found = await stat(path)
+      return found.isFile() ? { key, bytes: found.size, modifiedAt: found.mtime } : null
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return null
+      if (codeOf(error) === MISSING) return null
       throw this.#explain(error)
     }
   }
 
   async * list (prefix: string): AsyncIterable<StoredObject> {
-    const folder = checkPrefix(prefix).slice(0, prefix.lastIndexOf('/') + 1)
-    for (const key of await this.#files(folder)) {
-      if (HIDDEN.test(key) || !key.startsWith(prefix)) continue
+    for (const key of await this.#files(checkPrefix(prefix))) {
+      if (HIDDEN.test(key)) continue
       const object = await this.head(key)
       if (object !== null) yield object
     }
@@ -91,18 +95,25 @@ export class LocalStorage implements SnapshotStorage {
   async delete (key: string): Promise<void> {
     const path = this.#path(key)
     try {
-      await rm(path)
+      if (await this.head(key) === null) return
+      await rm(path, { force: true })
+      await syncFolder(dirname(path)).catch(ignoreMissing) // another deletion may have taken the empty folder away
+      await this.#removeEmptyFolders(dirname(path))
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return
       throw this.#explain(error)
     }
-    await syncFolder(dirname(path))
-    await this.#removeEmptyFolders(dirname(path))
   }
 
   async removePartialWrites (prefix: string): Promise<void> {
-    for (const key of await this.#files(checkPrefix(prefix))) {
-      if (key.endsWith(PARTIAL)) await rm(join(this.#root, key), { force: true })
+    for (const file of await this.#files(checkPrefix(prefix))) {
+      if (!PARTIAL_NAME.test(basename(file))) continue
+      const path = join(this.#root, file)
+      try {
+        await rm(path, { force: true })
+        await this.#removeEmptyFolders(dirname(path))
+      } catch (error) {
+        throw this.#explain(error)
+      }
     }
   }
 
@@ -110,14 +121,35 @@ export class LocalStorage implements SnapshotStorage {
     return join(this.#root, checkKey(key))
   }
 
-  /** All file names below a folder, as keys, in order; none where the folder is missing. */
-  async #files (folder: string): Promise<string[]> {
+  /** The names of all files that begin with a prefix, as keys, in order. */
+  async #files (prefix: string): Promise<string[]> {
+    const top = prefix.slice(0, prefix.lastIndexOf('/') + 1)
+    const files: string[] = []
+    const walk = async (folder: string): Promise<void> => {
+      for (const entry of await readdir(join(this.#root, folder), { withFileTypes: true })) {
+        const name = folder + entry.name
+        // A folder may be removed meanwhile: then it holds nothing, and the others are still listed.
+        if (entry.isDirectory()) await walk(`${name}/`).catch(ignoreMissing)
+        else if (entry.isFile() && name.startsWith(prefix)) files.push(name)
+      }
+    }
     try {
-      const entries = await readdir(join(this.#root, folder), { recursive: true, withFileTypes: true })
-      return entries.filter(entry => entry.isFile()).map(entry => relative(this.#root, join(entry.parentPath, entry.name)).split(sep).join('/')).sort()
+      await walk(top).catch(ignoreMissing)
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return []
       throw this.#explain(error)
+    }
+    return files.sort()
+  }
+
+  /** Opens a new file, again where another deletion has taken its empty folder away in between. */
+  async #openNew (path: string): Promise<FileHandle> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#makeFolder(dirname(path))
+        return await open(path, 'wx', 0o600)
+      } catch (error) {
+        if (codeOf(error) !== 'ENOENT' || tries === FOLDER_TRIES) throw error
+      }
     }
   }
 
@@ -139,28 +171,51 @@ export class LocalStorage implements SnapshotStorage {
   }
 
   #explain (error: unknown): unknown {
-    if (!isSystemError(error)) return error
-    if (['ENOSPC', 'EDQUOT'].includes(String(codeOf(error)))) return new NoRoomError(`the disk of ${this.#root} is full`, { cause: error })
+    if (error instanceof BodyFailure) return error.cause
+    if (['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')) return new NoRoomError(`the disk of ${this.#root} is full`, { cause: error })
     return new StorageError(this.name, messageOf(error), { cause: error })
   }
 }
 
-/** Errors of the file system name the system call; those of the body being written are not ours to explain. */
-const isSystemError = (error: unknown): boolean => error instanceof Error && 'syscall' in error
+/** What ended a write was the body or its owner, not the storage: it is passed on as it was thrown. */
+class BodyFailure extends Error {}
 
-async function writeDurably (path: string, body: Iterable<Uint8Array> | AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<number> {
-  const handle = await open(path, 'wx', 0o600)
+function ignoreMissing (error: unknown): void {
+  if (codeOf(error) !== MISSING) throw error
+}
+
+async function writeDurably (handle: FileHandle, body: Uint8Array | AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): Promise<number> {
   let bytes = 0
   try {
-    for await (const chunk of body) {
-      signal?.throwIfAborted()
+    for await (const chunk of body instanceof Uint8Array ? [body] : abortable(body, signal)) {
       await handle.writeFile(chunk)
       bytes += chunk.length
     }
-    signal?.throwIfAborted()
+    if (signal?.aborted === true) throw new BodyFailure('aborted', { cause: signal.reason })
     await handle.sync()
     return bytes
   } finally {
     await handle.close()
+  }
+}
+
+/** The chunks of a body, ending at once when the signal is aborted, even where the body stalls. */
+async function * abortable (body: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
+  const iterator = body[Symbol.asyncIterator]()
+  const aborted = Promise.withResolvers<never>()
+  aborted.promise.catch(() => {})
+  const abort = (): void => { aborted.reject(signal?.reason) }
+  signal?.addEventListener('abort', abort)
+  try {
+    for (;;) {
+      const { value, done } = await Promise.race([iterator.next(), aborted.promise])
+      if (done === true) return
+      yield value
+    }
+  } catch (error) {
+    throw new BodyFailure('the body failed', { cause: error })
+  } finally {
+    signal?.removeEventListener('abort', abort)
+    void iterator.return?.()?.catch(() => {})
   }
 }

@@ -62,7 +62,7 @@ t.test('what a killed process left in temporary files is swept', async t => {
   mkdirSync(join(backups, '.tmp', 'app'), { recursive: true })
   mkdirSync(recovery)
   writeFileSync(join(backups, '.tmp', 'app', 'staged.db'), 'x')
-  writeFileSync(join(backups, 'app', 'snapshots', '.x.json.1.partial'), 'x')
+  writeFileSync(join(backups, 'app', 'snapshots', '.01234567-89ab-4cde-8f01-23456789abcd.partial'), 'x')
   writeFileSync(join(recovery, '.pre_restore_20260101T000000Z.partial'), 'x')
   writeFileSync(join(recovery, 'pre_restore_20260101T000000Z.db'), 'x')
   await writer.settle()

@@ -1,0 +1,193 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import t from 'tap'
+import { silentLogger } from '../src/logger.ts'
+import { optionsFromEnv, pluginSettings, snapshotSettings, type SnapshotOptions, type SnapshotsPluginOptions } from '../src/options.ts'
+import { LocalStorage } from '../src/storage/local-storage.ts'
+import { setEnvironment } from './helpers/environment.ts'
+
+const refused = (option: string, rest = '') => ({ code: 'FST_SNAPSHOT_INVALID_OPTION', name: 'FastifyError', message: new RegExp(`^Invalid option: "${option.replaceAll('.', '\\.')}".*${rest}`, 's') })
+const database = '/data/app.db'
+const auth = { admin: 'admin-token', viewer: 'viewer-token' }
+
+t.test('a path is enough, and everything else has a default', async t => {
+  setEnvironment(t)
+  t.strictSame(snapshotSettings({ database: 'data/app.db' }), {
+    database: resolve('data/app.db'),
+    databaseName: 'app',
+    snapshotDir: resolve('data/backups'),
+    recoveryDir: resolve('data/recovery'),
+    compressionLevel: 1,
+    lockTimeout: 10_000,
+    integrityCheckMaxAge: 0,
+    allowDamaged: false,
+    logger: silentLogger
+  })
+})
+
+t.test('the default logger takes messages and says nothing', async t => {
+  setEnvironment(t)
+  const { logger } = snapshotSettings({ database })
+  for (const level of ['info', 'warn', 'error'] as const) t.equal(logger[level]({}, 'message'), undefined)
+})
+
+t.test('what is given is kept, folders made absolute', async t => {
+  setEnvironment(t, { DATABASE_URL: '/env.db', SNAPSHOT_DATABASE: 'env', SNAPSHOT_DIR: '/env', RECOVERY_DIR: '/env' })
+  const folder = t.testdir({ migrations: { meta: { '_journal.json': '{}' } } })
+  const given: SnapshotOptions = {
+    databaseName: 'name_of-9',
+    storage: new LocalStorage(folder),
+    compressionLevel: 19,
+    lockTimeout: 0,
+    integrityCheckMaxAge: 3_600_000,
+    allowDamaged: true,
+    migrations: { folder: join(folder, 'migrations') },
+    migrate: async () => {},
+    logger: { info () {}, warn () {}, error () {} }
+  }
+  const settings = snapshotSettings({ ...given, database: 'file:./x.db?a', snapshotDir: 'one', recoveryDir: './two' })
+  t.strictSame(settings, { ...given, database: resolve('x.db'), snapshotDir: resolve('one'), recoveryDir: resolve('two') })
+})
+
+t.test('undefined values count as not given', async t => {
+  setEnvironment(t, { DATABASE_URL: '/data/env.db', SNAPSHOT_DATABASE: 'from-env' })
+  const options = { database: undefined, databaseName: undefined, snapshotDir: undefined, lockTimeout: undefined, compressionLevel: undefined, logger: undefined, storage: undefined, migrate: undefined }
+  t.match(snapshotSettings(options), { database: '/data/env.db', databaseName: 'from-env', snapshotDir: '/data/backups', lockTimeout: 10_000, compressionLevel: 1, logger: silentLogger })
+  t.match(pluginSettings({ ...options, auth: false, prefix: undefined, health: undefined, schedule: { keepLast: undefined, integrity: undefined } }), { prefix: '/snapshots', health: { path: '/health' }, schedule: { keepLast: 10, integrity: '0 * * * *' } })
+})
+
+t.test('the environment gives what the options do not', async t => {
+  setEnvironment(t, { DATABASE_URL: 'file:./env.db', SNAPSHOT_DATABASE: 'env', SNAPSHOT_DIR: '/env/snapshots', RECOVERY_DIR: '/env/recovery', SNAPSHOT_CRON_SCHEDULE: '5 5 * * *', SNAPSHOT_ADMIN_TOKEN: 'env-admin-token' })
+  const fromEnv = { database: resolve('env.db'), databaseName: 'env', snapshotDir: '/env/snapshots', recoveryDir: '/env/recovery' }
+  t.match(snapshotSettings(), fromEnv)
+  t.match(snapshotSettings({ databaseName: 'given' }), { ...fromEnv, databaseName: 'given' })
+  t.match(pluginSettings({}), { ...fromEnv, auth: { admin: 'env-admin-token' }, schedule: { snapshots: '5 5 * * *' } })
+  t.match(pluginSettings({ auth: { viewer: 'given-token' } }).auth, { viewer: 'given-token', admin: undefined }, 'options replace all tokens of the environment')
+})
+
+t.test('without a database there is an error that says what to give', async t => {
+  setEnvironment(t)
+  t.throws(() => snapshotSettings(), refused('database', 'DATABASE_URL'))
+  t.throws(() => pluginSettings({ auth }), refused('database', 'DATABASE_URL'))
+})
+
+const wrong: Array<[string, object]> = [
+  ['database', { database: 5 }], ['database', { database: '' }], ['database', { database: null }],
+  ['databaseName', { databaseName: 'Upper' }], ['databaseName', { databaseName: '' }], ['databaseName', { databaseName: '../up' }], ['databaseName', { databaseName: 'x'.repeat(65) }],
+  ['snapshotDir', { snapshotDir: '' }], ['recoveryDir', { recoveryDir: 5 }],
+  ['storage', { storage: 'local' }], ['storage', { storage: {} }],
+  ['compressionLevel', { compressionLevel: 0 }], ['compressionLevel', { compressionLevel: 20 }], ['compressionLevel', { compressionLevel: 1.5 }], ['compressionLevel', { compressionLevel: '3' }],
+  ['lockTimeout', { lockTimeout: -1 }], ['lockTimeout', { lockTimeout: 2 ** 31 }], ['lockTimeout', { lockTimeout: NaN }],
+  ['integrityCheckMaxAge', { integrityCheckMaxAge: Infinity }],
+  ['allowDamaged', { allowDamaged: 'yes' }],
+  ['migrations', { migrations: './drizzle' }], ['migrations.folder', { migrations: {} }], ['migrations.table', { migrations: { folder: 'x', table: 'y' } }], ['migrations.folder', { migrations: { folder: '/nowhere' } }],
+  ['migrate', { migrate: 'npm run migrate' }],
+  ['logger', { logger: true }], ['logger', { logger: { warn () {}, error () {} } }],
+  ['databse', { databse: 'app.db' }]
+]
+const wrongForPlugin: Array<[string, object]> = [
+  ['auth', { auth: true }], ['auth', { auth: null }], ['auth.admin', { auth: { admin: 'short' } }], ['auth', { auth: { admin: [] } }], ['auth.admin', { auth: { admin: ['long-enough', 'short'] } }], ['auth', { auth: { root: 'long-enough' } }],
+  ['prefix', { prefix: 'snapshots' }], ['prefix', { prefix: '' }], ['prefix', { prefix: '/a?b' }], ['prefix', { prefix: '/' }],
+  ['health', { health: true }], ['health', { health: { path: 'health' } }], ['health', { health: { url: '/health' } }],
+  ['metrics', { metrics: '/metrics' }], ['metrics', { metrics: { role: 'root' } }],
+  ['schedule', { schedule: true }], ['schedule', { schedule: { snapshots: '' } }], ['schedule', { schedule: { integrity: true } }], ['schedule', { schedule: { keepLast: 0 } }], ['schedule', { schedule: { keepLast: 1.5 } }], ['schedule', { schedule: { every: 5 } }]
+]
+
+for (const [option, value] of wrong) {
+  t.test(`the option ${JSON.stringify(value)} is refused by naming it`, async t => {
+    setEnvironment(t)
+    t.throws(() => snapshotSettings({ database, ...value }), refused(option))
+    t.throws(() => pluginSettings({ database, auth, ...value }), refused(option))
+  })
+}
+for (const [option, value] of wrongForPlugin) {
+  t.test(`the plugin's option ${JSON.stringify(value)} is refused by naming it`, async t => {
+    setEnvironment(t)
+    t.throws(() => pluginSettings({ database, auth, ...value }), refused(option))
+    t.throws(() => snapshotSettings({ database, ...value }), refused(String(option.split('.')[0])), 'and is none of a writer')
+  })
+}
+
+t.test('a wrong value in the environment is refused by naming the option', async t => {
+  setEnvironment(t, { DATABASE_URL: database, SNAPSHOT_DATABASE: 'My App', SNAPSHOT_ADMIN_TOKEN: 'short' })
+  t.throws(() => snapshotSettings(), refused('databaseName'))
+  t.throws(() => pluginSettings({ databaseName: 'app' }), refused('auth.admin'))
+})
+
+for (const option of ['snapshotDir', 'recoveryDir']) {
+  t.test(`a file in the place of ${option}, or of a folder above it, is refused`, async t => {
+    setEnvironment(t)
+    const file = join(t.testdir({ folder: {}, file: 'x' }), 'file')
+    for (const path of [file, join(file, 'below'), join(file, 'far', 'below')]) {
+      t.throws(() => snapshotSettings({ database, [option]: path }), refused(option, `${file} is not a folder`))
+    }
+    for (const path of ['folder', 'folder/new', 'new/new']) t.ok(snapshotSettings({ database, [option]: join(t.testdirName, path) }))
+  })
+}
+
+t.test('a folder without a journal of migrations is refused', async t => {
+  setEnvironment(t)
+  const folder = t.testdir()
+  t.throws(() => snapshotSettings({ database, migrations: { folder } }), refused('migrations.folder', 'is no folder of Drizzle migrations'))
+  mkdirSync(join(folder, 'meta'))
+  writeFileSync(join(folder, 'meta', '_journal.json'), '{}')
+  t.ok(snapshotSettings({ database, migrations: { folder } }))
+})
+
+t.test('a logger and a storage may have their methods and name from a class', async t => {
+  setEnvironment(t)
+  const logger = new (class { info (): void {} warn (): void {} error (): void {} })()
+  t.equal(snapshotSettings({ database, logger }).logger, logger)
+  const storage = new (class extends LocalStorage {})('/data')
+  t.equal(snapshotSettings({ database, storage }).storage, storage)
+})
+
+t.test('the plugin requires `auth`, as nobody should open the routes by mistake', async t => {
+  setEnvironment(t)
+  const none: SnapshotsPluginOptions[] = [{}, { auth: undefined }, { auth: {} }, { auth: { admin: undefined, viewer: undefined } }]
+  for (const options of none) t.throws(() => pluginSettings({ database, ...options }), refused('auth', 'is required'))
+  const roleOf = (): 'viewer' => 'viewer'
+  for (const auth of [false, roleOf, { admin: 'long-enough' }, { viewer: 'long-enough' }, { admin: ['new-token', 'old-token'] }] as const) {
+    t.equal(pluginSettings({ database, auth: auth as SnapshotsPluginOptions['auth'] }).auth, auth)
+  }
+})
+
+t.test('the plugin has defaults for its routes and schedules', async t => {
+  setEnvironment(t)
+  t.match(pluginSettings({ database, auth }), {
+    database,
+    prefix: '/snapshots',
+    health: { path: '/health' },
+    metrics: { path: '/metrics', role: null },
+    schedule: { snapshots: '0 */6 * * *', integrity: '0 * * * *', timezone: undefined, keepLast: 10 }
+  })
+})
+
+t.test('routes and schedules of the plugin can be moved and switched off', async t => {
+  setEnvironment(t, { SNAPSHOT_CRON_SCHEDULE: '5 5 * * *' })
+  t.match(pluginSettings({ database, auth, prefix: '/api/backups', health: false, metrics: false, schedule: false }),
+    { prefix: '/api/backups', health: false, metrics: false, schedule: { snapshots: false, integrity: false } })
+  t.match(pluginSettings({ database, auth, health: { path: '/live' }, metrics: { path: '/prom', role: 'viewer' } }),
+    { health: { path: '/live' }, metrics: { path: '/prom', role: 'viewer' } })
+  t.strictSame(pluginSettings({ database, auth, schedule: { snapshots: false, integrity: '1 * * * *', timezone: 'Europe/Vienna', keepLast: 3 } }).schedule,
+    { snapshots: false, integrity: '1 * * * *', timezone: 'Europe/Vienna', keepLast: 3 })
+  t.match(pluginSettings({ database, auth, schedule: { integrity: false } }).schedule, { snapshots: '5 5 * * *', integrity: false }, 'the environment still gives what is left out')
+})
+
+t.test('SNAPSHOT_CRON_SCHEDULE=off switches scheduled snapshots off, and only those', async t => {
+  setEnvironment(t, { SNAPSHOT_CRON_SCHEDULE: 'off' })
+  t.match(pluginSettings({ database, auth }).schedule, { snapshots: false, integrity: '0 * * * *' })
+  t.match(pluginSettings({ database, auth, schedule: { keepLast: 5 } }).schedule, { snapshots: false, keepLast: 5 })
+  t.match(pluginSettings({ database, auth, schedule: { snapshots: '1 1 * * *' } }).schedule, { snapshots: '1 1 * * *' })
+})
+
+t.test('optionsFromEnv reads the variables, and empty ones count as absent', async t => {
+  t.strictSame(optionsFromEnv({}), {})
+  t.strictSame(optionsFromEnv({ DATABASE_URL: '', SNAPSHOT_DATABASE: '', SNAPSHOT_DIR: '', RECOVERY_DIR: '', SNAPSHOT_CRON_SCHEDULE: '', SNAPSHOT_ADMIN_TOKEN: '', SNAPSHOT_VIEWER_TOKEN: '' }), {})
+  t.strictSame(optionsFromEnv({ DATABASE_URL: 'a', SNAPSHOT_DATABASE: 'b', SNAPSHOT_DIR: 'c', RECOVERY_DIR: 'd', SNAPSHOT_CRON_SCHEDULE: 'e', SNAPSHOT_ADMIN_TOKEN: 'f', SNAPSHOT_VIEWER_TOKEN: 'g' }),
+    { database: 'a', databaseName: 'b', snapshotDir: 'c', recoveryDir: 'd', schedule: { snapshots: 'e' }, auth: { admin: 'f', viewer: 'g' } })
+  t.strictSame(optionsFromEnv({ SNAPSHOT_VIEWER_TOKEN: 'g' }), { auth: { viewer: 'g' } })
+  t.strictSame(optionsFromEnv({ SNAPSHOT_ADMIN_TOKEN: 'f' }), { auth: { admin: 'f' } })
+  setEnvironment(t, { DATABASE_URL: 'from the process' })
+  t.strictSame(optionsFromEnv(), { database: 'from the process' })
+})
