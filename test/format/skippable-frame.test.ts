@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import zlib from 'node:zlib'
 import t from 'tap'
+import { unlessInstalled } from '../helpers/requirements.ts'
 import { compressFrame } from '../../src/format/frame.ts'
 import { INDEX_MAGIC, MAP_MAGIC, SKIPPABLE_HEADER_BYTES, skippableFrame } from '../../src/format/skippable-frame.ts'
 
@@ -26,7 +27,7 @@ t.test('a decoder is not disturbed by skippable frames behind the data', async t
   t.ok(zlib.zstdDecompressSync(Buffer.concat([frames[0] as Buffer, ...skippable])).equals(image[0] as Buffer))
 })
 
-const noZstd = spawnSync('zstd', ['--version']).error !== undefined && 'zstd is not installed'
+const noZstd = unlessInstalled('zstd')
 t.test('`zstd -d` gives the data of all frames in front of skippable ones', { skip: noZstd }, async t => {
   const { status, stdout } = spawnSync('zstd', ['-d', '-c'], { input: Buffer.concat([...frames, ...skippable]) })
   t.equal(status, 0)

@@ -3,9 +3,10 @@ import { mkdtempSync, rmdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
+import { unless } from './requirements.ts'
 
 /** Why there can be no small disk here, or false. Mounting needs root. */
-export const noSmallDisk: string | false = canMount() ? false : 'a small file system can only be mounted by root'
+export const noSmallDisk: string | false = unless(canMount(), 'a small file system can only be mounted by root')
 
 /** Mounts a small file system in memory, unmounted when the test ends. */
 export function mountSmallDisk (t: Test, mebibytes: number): string {
@@ -19,7 +20,7 @@ export function mountSmallDisk (t: Test, mebibytes: number): string {
 }
 
 function canMount (): boolean {
-  if (process.getuid?.() !== 0) return false
+  if (process.getuid?.() !== 0 || process.env.SNAPSHOT_TESTS_WITHOUT_ROOT) return false
   try {
     execFileSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' })
     return true

@@ -1,0 +1,143 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { customHost } from '../helpers/custom-host.ts'
+import { damageDatabase } from '../helpers/damage.ts'
+import { makeDatabase } from '../helpers/databases.ts'
+import { fillDisk } from '../helpers/fill-disk.ts'
+import { startHost, VIEWER_TOKEN } from '../helpers/host.ts'
+import { mountSmallDisk, noSmallDisk } from '../helpers/small-disk.ts'
+
+t.test('a host that has just started is ok, for everyone and without reasons', async t => {
+  const { app } = await startHost(t)
+  const response = await app.inject('/health')
+  t.equal(response.statusCode, 200)
+  t.match(response.headers['content-type'], /^application\/json/)
+  t.same(response.json(), { status: 'ok', database: 'app' })
+})
+
+t.test('a viewer also sees the reasons, of which there are none', async t => {
+  const { app, request } = await startHost(t)
+  t.same((await request('GET', '/health')).json(), { status: 'ok', database: 'app', reasons: [] })
+  t.same((await app.inject({ url: '/health', headers: { authorization: `Bearer ${VIEWER_TOKEN}` } })).json(), { status: 'ok', database: 'app', reasons: [] })
+})
+
+t.test('it stays ok after good snapshots and checks', async t => {
+  const { app, request } = await startHost(t)
+  await request('POST', '/snapshots')
+  await request('POST', '/snapshots/integrity')
+  t.equal((await app.inject('/health')).json().status, 'ok')
+})
+
+t.test('it is degraded after a snapshot has failed, and ok again after the next good one', async t => {
+  const { app, request, path } = await startHost(t)
+  rmSync(path)
+  await request('POST', '/snapshots', { name: 'failed' })
+  const response = await app.inject('/health')
+  t.equal(response.statusCode, 200)
+  t.same(response.json(), { status: 'degraded', database: 'app' })
+  t.match((await request('GET', '/health')).json(), { status: 'degraded', reasons: [/^The last snapshot failed at \d{4}-.*Z: There is no database/] })
+  makeDatabase(path).close()
+  await request('POST', '/snapshots')
+  t.same((await request('GET', '/health')).json(), { status: 'ok', database: 'app', reasons: [] })
+})
+
+t.test('it is unhealthy, 503, when the database is damaged, and ok again once it has been restored', async t => {
+  const { app, request, path } = await startHost(t)
+  await request('POST', '/snapshots', { name: 'good' })
+  damageDatabase(path)
+  t.equal((await app.inject('/health')).json().status, 'ok', 'nobody has looked yet')
+  t.equal((await request('POST', '/snapshots/integrity')).json().isHealthy, false)
+  const response = await app.inject('/health')
+  t.equal(response.statusCode, 503)
+  t.same(response.json(), { status: 'unhealthy', database: 'app' })
+  const detailed = await request('GET', '/health')
+  t.equal(detailed.statusCode, 503)
+  t.match(detailed.json().reasons, [/^The database failed its integrity check at \d{4}-.*Z: /])
+  await request('POST', '/snapshots/good/restore')
+  t.same((await request('GET', '/health')).json(), { status: 'ok', database: 'app', reasons: [] })
+})
+
+t.test('it is unhealthy when a creation finds the damage', async t => {
+  const { app, request, path } = await startHost(t)
+  damageDatabase(path)
+  t.equal((await request('POST', '/snapshots')).json().code, 'FST_SNAPSHOT_DATABASE_DAMAGED')
+  t.equal((await app.inject('/health')).statusCode, 503)
+})
+
+t.test('it is unhealthy when the database is missing', async t => {
+  const { app, request, path } = await startHost(t)
+  rmSync(path)
+  await request('POST', '/snapshots/integrity')
+  t.equal((await app.inject('/health')).statusCode, 503)
+})
+
+t.test('it is degraded while the disk of the catalog is full, and ok again once there is room', { skip: noSmallDisk }, async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeDatabase(path).close()
+  const disk = mountSmallDisk(t, 4)
+  const { request, app } = await customHost(t, path, { plugin: { snapshotDir: join(disk, 'backups') } })
+  const giveBack = fillDisk(disk)
+  await request('POST', '/snapshots/integrity')
+  t.match((await request('GET', '/health')).json(), { status: 'degraded', reasons: [/catalog cannot be written/] })
+  giveBack()
+  t.same((await request('GET', '/health')).json(), { status: 'ok', database: 'app', reasons: [] })
+  await app.close()
+})
+
+t.test('/health/live is ok whatever the database does', async t => {
+  const { app, request, path } = await startHost(t)
+  damageDatabase(path)
+  await request('POST', '/snapshots/integrity')
+  const response = await app.inject('/health/live')
+  t.equal(response.statusCode, 200)
+  t.same(response.json(), { status: 'ok' })
+})
+
+t.test('both routes can be moved', async t => {
+  const { app } = await startHost(t, { health: { path: '/internal/snapshot-health' } })
+  t.equal((await app.inject('/internal/snapshot-health')).json().status, 'ok')
+  t.same((await app.inject('/internal/snapshot-health/live')).json(), { status: 'ok' })
+  t.equal((await app.inject('/health')).statusCode, 404)
+  t.equal((await app.inject('/health/live')).statusCode, 404)
+})
+
+t.test('both routes can be switched off, and the host can have its own', async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeDatabase(path).close()
+  const { app } = await customHost(t, path, { plugin: { health: false }, after (app) { app.get('/health', async () => 'mine') } })
+  t.equal((await app.inject('/health')).body, 'mine')
+  t.equal((await app.inject('/health/live')).statusCode, 404)
+})
+
+t.test('auth: false shows the reasons to everyone', async t => {
+  const { app } = await startHost(t, { auth: false })
+  t.same((await app.inject('/health')).json(), { status: 'ok', database: 'app', reasons: [] })
+})
+
+t.test('wrong credentials do not close it, they show no reasons', async t => {
+  const { app } = await startHost(t)
+  t.same((await app.inject({ url: '/health', headers: { authorization: 'Bearer wrong-token' } })).json(), { status: 'ok', database: 'app' })
+})
+
+t.test('a function for auth that throws does not close it, and shows no reasons', async t => {
+  for (const auth of [() => { throw new Error('boom') }, async () => await Promise.reject(new Error('boom'))]) {
+    const { app } = await startHost(t, { auth })
+    const response = await app.inject('/health')
+    t.equal(response.statusCode, 200)
+    t.same(response.json(), { status: 'ok', database: 'app' })
+    await app.close()
+  }
+})
+
+for (const nonsense of [undefined, null, '', 'nobody', false, {}]) {
+  t.test(`a function for auth that returns ${JSON.stringify(nonsense) ?? 'undefined'} shows no reasons`, async t => {
+    const { app } = await startHost(t, { auth: () => nonsense as never })
+    t.same((await app.inject('/health')).json(), { status: 'ok', database: 'app' })
+  })
+}
+
+t.test('a viewer by a function of the host sees the reasons', async t => {
+  const { app } = await startHost(t, { auth: async () => 'viewer' as const })
+  t.same((await app.inject('/health')).json().reasons, [])
+})
