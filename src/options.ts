@@ -86,7 +86,7 @@ const Path = Type.String({ pattern: '^/[^?#]*$' })
 const RoleName = Type.Union([Type.Literal('viewer'), Type.Literal('admin')])
 const Text = Type.String({ minLength: 1 })
 const Tokens = Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })])
-const MINIMUM_TOKEN = 8
+const TOKEN = /^[\x21-\x7e]{8,}$/
 const closed = { additionalProperties: false }
 
 const snapshotOptions = {
@@ -104,14 +104,21 @@ const snapshotOptions = {
   logger: Type.Object({})
 }
 const Cron = Type.Union([Text, Type.Literal(false)])
+/** Options with fields of their own; each may be something else than an object as well. */
+const nested = {
+  auth: Type.Partial(Type.Object({ admin: Tokens, viewer: Tokens }, closed)),
+  health: Type.Partial(Type.Object({ path: Path }, closed)),
+  metrics: Type.Partial(Type.Object({ path: Path, role: RoleName }, closed)),
+  schedule: Type.Partial(Type.Object({ snapshots: Cron, integrity: Cron, timezone: Text, keepLast: Type.Integer({ minimum: 1 }) }, closed))
+}
 const False = Type.Literal(false)
 const pluginOptions = {
   ...snapshotOptions,
-  auth: Type.Union([False, Type.Function([], Type.Any()), Type.Partial(Type.Object({ admin: Tokens, viewer: Tokens }, closed))]),
+  auth: Type.Union([False, Type.Function([], Type.Any()), nested.auth]),
   prefix: Path,
-  health: Type.Union([False, Type.Partial(Type.Object({ path: Path }, closed))]),
-  metrics: Type.Union([False, Type.Partial(Type.Object({ path: Path, role: RoleName }, closed))]),
-  schedule: Type.Union([False, Type.Partial(Type.Object({ snapshots: Cron, integrity: Cron, timezone: Text, keepLast: Type.Integer({ minimum: 1 }) }, closed))])
+  health: Type.Union([False, nested.health]),
+  metrics: Type.Union([False, nested.metrics]),
+  schedule: Type.Union([False, nested.schedule])
 }
 const SnapshotOptionsSchema = Type.Partial(Type.Object(snapshotOptions, closed))
 const PluginOptionsSchema = Type.Partial(Type.Object(pluginOptions, closed))
@@ -145,6 +152,11 @@ export function snapshotSettings (options: SnapshotOptions = {}): SnapshotSettin
 /** The same for the plugin. */
 export function pluginSettings (options: SnapshotsPluginOptions): PluginSettings {
   const fromEnv = optionsFromEnv()
+  for (const [option, schema] of Object.entries(nested)) {
+    // On its own first: of a union, an error could only say that nothing fits.
+    const value = options[option as keyof typeof nested]
+    if (typeof value === 'object' && value !== null) check(schema, value, `${option}.`)
+  }
   const { auth, prefix = '/snapshots', health = {}, metrics = {}, schedule = {}, ...rest } = check(PluginOptionsSchema, { ...fromEnv, ...withoutUndefined(options) })
   if (auth === undefined || (typeof auth === 'object' && auth.admin === undefined && auth.viewer === undefined)) {
     throw new OptionError('"auth" is required, as the routes give away and replace the whole database. Give tokens ({ admin, viewer }, or SNAPSHOT_ADMIN_TOKEN in the environment), a function, or false to open them to everyone')
@@ -162,9 +174,9 @@ export function pluginSettings (options: SnapshotsPluginOptions): PluginSettings
   }
 }
 
-function check<T extends object> (schema: TObject, options: T): T {
+function check<T extends object> (schema: TObject, options: T, within = ''): T {
   const problem = Value.Errors(schema, options).First()
-  if (problem !== undefined) throw new OptionError(`"${problem.path.slice(1).replaceAll('/', '.')}": ${problem.message}`)
+  if (problem !== undefined) throw new OptionError(`"${within}${problem.path.slice(1).replaceAll('/', '.')}": ${problem.message}`)
   return options
 }
 
@@ -240,7 +252,7 @@ function requireMethods (option: string, object: object | undefined, methods: re
 function requireLongTokens (auth: SnapshotsPluginOptions['auth']): void {
   for (const role of ['admin', 'viewer'] as const) {
     const tokens = typeof auth === 'object' ? [auth[role] ?? []].flat() : []
-    if (tokens.some(token => token.length < MINIMUM_TOKEN)) throw new OptionError(`"auth.${role}" (SNAPSHOT_${role.toUpperCase()}_TOKEN): a token needs at least ${MINIMUM_TOKEN} characters`)
+    if (!tokens.every(token => TOKEN.test(token))) throw new OptionError(`"auth.${role}" (SNAPSHOT_${role.toUpperCase()}_TOKEN): a token is at least 8 visible ASCII characters, without white space`)
   }
 }
 

@@ -10,7 +10,7 @@ import { integrityRoutes } from './routes/integrity.ts'
 import { metricsRoute } from './routes/metrics.ts'
 import { applyOwnRules } from './routes/own-rules.ts'
 import { snapshotRoutes } from './routes/snapshots.ts'
-import { ScheduledJobs } from './schedule/jobs.ts'
+import { checkSchedule, ScheduledJobs } from './schedule/jobs.ts'
 import { SnapshotContext } from './snapshots/context.ts'
 import { SnapshotWriter } from './snapshots/snapshot-writer.ts'
 
@@ -24,11 +24,20 @@ declare module 'fastify' {
 
 async function plugin (app: FastifyInstance, options: SnapshotsPluginOptions): Promise<void> {
   const settings = pluginSettings({ logger: app.log, ...options })
+  checkSchedule(settings.schedule)
   const context = new SnapshotContext(settings)
   const writer = new SnapshotWriter(context)
-  const authenticate = authentication(settings.auth)
+  const jobs = new ScheduledJobs(writer, settings)
+  // Before the server waits for its requests, so that they end; reading stays possible until it has closed.
+  app.addHook('preClose', async () => {
+    jobs.stop()
+    await writer.drain()
+    await jobs.drain()
+  })
+  app.addHook('onClose', async () => { await writer.close() })
   app.decorate('snapshots', writer)
 
+  const authenticate = authentication(settings.auth)
   await app.register(async scope => {
     const routes = applyOwnRules(scope)
     snapshotRoutes(routes, writer, authenticate)
@@ -40,14 +49,8 @@ async function plugin (app: FastifyInstance, options: SnapshotsPluginOptions): P
     if (settings.metrics !== false) metricsRoute(routes, settings.metrics, snapshotMetrics(context), authenticate)
   })
 
-  const jobs = new ScheduledJobs(writer, settings)
   if (!app.hasDecorator('scheduler')) await app.register(fastifySchedule)
   app.addHook('onReady', async () => { jobs.start(app.scheduler) })
-  app.addHook('onClose', async () => {
-    jobs.stop()
-    await writer.close()
-    await jobs.drain()
-  })
 }
 
 /**

@@ -86,11 +86,11 @@ const wrong: Array<[string, object]> = [
   ['databse', { databse: 'app.db' }]
 ]
 const wrongForPlugin: Array<[string, object]> = [
-  ['auth', { auth: true }], ['auth', { auth: null }], ['auth.admin', { auth: { admin: 'short' } }], ['auth', { auth: { admin: [] } }], ['auth.admin', { auth: { admin: ['long-enough', 'short'] } }], ['auth', { auth: { root: 'long-enough' } }],
+  ['auth', { auth: true }], ['auth', { auth: null }], ['auth.admin', { auth: { admin: 'short' } }], ['auth.admin', { auth: { admin: [] } }], ['auth.admin', { auth: { admin: ['long-enough', 'short'] } }], ['auth.root', { auth: { root: 'long-enough' } }],
   ['prefix', { prefix: 'snapshots' }], ['prefix', { prefix: '' }], ['prefix', { prefix: '/a?b' }], ['prefix', { prefix: '/' }],
-  ['health', { health: true }], ['health', { health: { path: 'health' } }], ['health', { health: { url: '/health' } }],
-  ['metrics', { metrics: '/metrics' }], ['metrics', { metrics: { role: 'root' } }],
-  ['schedule', { schedule: true }], ['schedule', { schedule: { snapshots: '' } }], ['schedule', { schedule: { integrity: true } }], ['schedule', { schedule: { keepLast: 0 } }], ['schedule', { schedule: { keepLast: 1.5 } }], ['schedule', { schedule: { every: 5 } }]
+  ['health', { health: true }], ['health.path', { health: { path: 'health' } }], ['health.url', { health: { url: '/health' } }],
+  ['metrics', { metrics: '/metrics' }], ['metrics.role', { metrics: { role: 'root' } }],
+  ['schedule', { schedule: true }], ['schedule.snapshots', { schedule: { snapshots: '' } }], ['schedule.integrity', { schedule: { integrity: true } }], ['schedule.keepLast', { schedule: { keepLast: 0 } }], ['schedule.keepLast', { schedule: { keepLast: 1.5 } }], ['schedule.every', { schedule: { every: 5 } }]
 ]
 
 for (const [option, value] of wrong) {

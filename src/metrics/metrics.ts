@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Registry, type Histogram } from 'prom-client'
 import { lastIntegrityCheck } from '../catalog/integrity-checks.ts'
 import { DURATION_BUCKETS, readMetric } from '../catalog/metric-values.ts'
 import type { SnapshotContext } from '../snapshots/context.ts'
@@ -64,24 +64,24 @@ function gauges ({ catalog, settings: { databaseName: database } }: SnapshotCont
 function durations ({ catalog, settings: { databaseName: database } }: SnapshotContext, registry: Registry): void {
   const all = { snapshot_creation_duration_seconds: 'Duration of completed snapshot creations', snapshot_restore_duration_seconds: 'Duration of successful restores' }
   for (const [name, help] of Object.entries(all)) {
-    const histogram = new Histogram({ name, help, labelNames: ['database'], registers: [], buckets: [...DURATION_BUCKETS] })
-    // prom-client can only add observations; these were added up in the catalog.
-    histogram.get = async () => {
-      const values = readMetric(catalog, database, name)
-      const sample = (metricName: string, label: string, le?: number | string) => ({ metricName, exemplar: null, value: values.get(label) ?? 0, labels: { database, ...(le !== undefined && { le }) } })
-      return {
-        name,
-        help,
-        type: 'histogram',
-        aggregator: 'sum',
-        values: [
-          ...DURATION_BUCKETS.map(bound => sample(`${name}_bucket`, String(bound), bound)),
-          sample(`${name}_bucket`, 'count', '+Inf'),
-          sample(`${name}_sum`, 'sum'),
-          sample(`${name}_count`, 'count')
+    const sample = (metricName: string, values: Map<string, number>, label: string, le?: number | string) => ({ metricName, value: values.get(label) ?? 0, labels: { database, ...(le !== undefined && { le }) } })
+    // A Histogram of prom-client can only add observations; these were added up in the catalog.
+    const metric = {
+      name,
+      help,
+      type: 'histogram',
+      aggregator: 'sum',
+      get: async () => {
+        const recorded = readMetric(catalog, database, name)
+        const values = [
+          ...DURATION_BUCKETS.map(bound => sample(`${name}_bucket`, recorded, String(bound), bound)),
+          sample(`${name}_bucket`, recorded, 'count', '+Inf'),
+          sample(`${name}_sum`, recorded, 'sum'),
+          sample(`${name}_count`, recorded, 'count')
         ]
-      } as unknown as Awaited<ReturnType<typeof histogram.get>>
+        return { name, help, type: 'histogram', aggregator: 'sum', values }
+      }
     }
-    registry.registerMetric(histogram)
+    registry.registerMetric(metric as unknown as Histogram)
   }
 }

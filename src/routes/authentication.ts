@@ -11,7 +11,12 @@ const digest = (token: string): Buffer => createHash('sha256').update(token).dig
 /** Tells roles as the option `auth` says. Tokens are compared by digest in constant time, and never kept in the clear. */
 export function authentication (auth: PluginSettings['auth']): Authenticate {
   if (auth === false) return async () => 'admin'
-  if (typeof auth === 'function') return async request => await auth(request)
+  if (typeof auth === 'function') {
+    return async request => {
+      const role = await auth(request)
+      return role === 'viewer' || role === 'admin' ? role : null
+    }
+  }
   const tokens = digests(auth)
   return async ({ headers: { authorization = '' } }) => {
     const [, token] = /^bearer +(\S+) *$/i.exec(authorization) ?? []
@@ -34,7 +39,7 @@ function digests ({ viewer = [], admin = [] }: TokenOptions): Array<{ role: Role
 export function requireRole (authenticate: Authenticate, role: Role) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const given = await authenticate(request)
-    if (given !== 'viewer' && given !== 'admin') {
+    if (given === null) {
       reply.header('WWW-Authenticate', 'Bearer')
       throw new UnauthorizedError()
     }

@@ -19,10 +19,11 @@ const RETRY_AFTER_SECONDS = 5
 export function applyOwnRules (app: FastifyInstance): Routes {
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   app.setSerializerCompiler(() => JSON.stringify)
+  app.setReplySerializer(payload => JSON.stringify(payload))
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'string', bodyLimit: BODY_LIMIT }, (request, body, done) => {
     if (body === '') return done(null, {})
-    if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) return done(new UnsupportedBodyError())
+    if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) return done(new UnsupportedBodyError())
     try {
       done(null, JSON.parse(body as string))
     } catch (error) {
@@ -33,16 +34,25 @@ export function applyOwnRules (app: FastifyInstance): Routes {
   app.addHook('preValidation', async request => { request.body ??= {} })
   app.setErrorHandler<FastifyError>(async (error, request, reply) => {
     const { statusCode = 500, code, message } = explain(error)
-    if (!isSnapshotError(error) && statusCode >= 500) request.log.error({ err: error }, message)
+    if (statusCode >= 500) request.log.error({ err: error }, message)
     if (statusCode === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS)
     return await reply.code(statusCode).send({ statusCode, code, error: STATUS_CODES[statusCode], message })
   })
+  // A connection that is kept open would keep a closing server waiting.
+  let isClosing = false
+  app.addHook('preClose', async () => { isClosing = true })
+  app.addHook('onSend', async (_request, reply) => { if (isClosing) reply.header('Connection', 'close') })
   return app.withTypeProvider<TypeBoxTypeProvider>() as unknown as Routes
 }
 
-/** Fastify's own errors of a request in this package's codes. */
+/** Fastify's own errors of a request in this package's codes; those of a host's `auth` function stay, but for failures. */
 function explain (error: FastifyError): { statusCode?: number, code: string, message: string } {
-  if (error.validation !== undefined) return new InvalidRequestError(error.validation.map(({ instancePath, message }) => `${error.validationContext ?? 'request'}${instancePath}: ${message ?? ''}`).join('; '))
-  if (codeOf(error) === 'FST_ERR_CTP_BODY_TOO_LARGE') return new BodyTooLargeError(BODY_LIMIT)
-  return codeOf(error) === undefined ? Object.assign(new InternalError(messageOf(error)), { statusCode: error.statusCode ?? 500 }) : error
+  if (isSnapshotError(error)) return error
+  if (error.validation !== undefined) return new InvalidRequestError(error.validation.map(({ instancePath, message }) => `${String(error.validationContext)}${instancePath}: ${String(message)}`).join('; '))
+  const code = codeOf(error) ?? ''
+  if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new BodyTooLargeError(BODY_LIMIT)
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new UnsupportedBodyError()
+  const statusCode = error.statusCode ?? 500
+  if (statusCode >= 500) return Object.assign(new InternalError(error.message), { statusCode })
+  return code.startsWith('FST_ERR_') ? new InvalidRequestError(error.message) : error
 }

@@ -24,7 +24,7 @@ export function snapshotRoutes (app: Routes, writer: SnapshotWriter, authenticat
     return await reply.code(201).header('Location', `${app.prefix}/${snapshot.name}`).send(snapshot)
   })
 
-  app.get('/', { ...viewer, schema: { querystring: ListQuery, response: { 200: SnapshotList } } }, async request => await writer.listSnapshots(request.query))
+  app.get('/', { ...viewer, schema: { querystring: ListQuery, response: { 200: SnapshotList } } }, async ({ query: { limit, ...query } }) => await writer.listSnapshots({ ...query, ...(limit !== undefined && { limit: Number(limit) }) }))
 
   snapshotRoute(app, 'GET', '', {
     ...viewer,

@@ -1,10 +1,34 @@
+import { randomUUID } from 'node:crypto'
 import { AsyncTask, CronJob, type ToadScheduler } from 'toad-scheduler'
-import { codeOf, messageOf, OptionError } from '../errors.ts'
+import { messageOf, OptionError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { PluginSettings } from '../options.ts'
 import type { SnapshotWriter } from '../snapshots/snapshot-writer.ts'
 
-/** What runs by itself: made and checked at registration, started when the host is ready. */
+/**
+ * Checks the schedules before anything is made.
+ * @throws FST_SNAPSHOT_INVALID_OPTION for an expression or a time zone that is none
+ */
+export function checkSchedule ({ timezone, ...expressions }: PluginSettings['schedule']): void {
+  try {
+    Intl.DateTimeFormat('en', { timeZone: timezone })
+  } catch (error) {
+    throw new OptionError(`"schedule.timezone": ${messageOf(error)}`, { cause: error })
+  }
+  for (const what of ['snapshots', 'integrity'] as const) {
+    const cronExpression = expressions[what]
+    if (cronExpression === false) continue
+    const job = new CronJob({ cronExpression }, new AsyncTask(what, async () => {}))
+    try {
+      job.start()
+      job.stop()
+    } catch (error) {
+      throw new OptionError(`"schedule.${what}": ${cronExpression} is no cron expression: ${messageOf(error)}`, { cause: error })
+    }
+  }
+}
+
+/** What runs by itself: made at registration, started when the host is ready. */
 export class ScheduledJobs {
   readonly #jobs: CronJob[] = []
   readonly #running = new Set<Promise<void>>()
@@ -12,23 +36,15 @@ export class ScheduledJobs {
   readonly #logger: Logger
   readonly #isIntegrityChecked: boolean
 
-  /** @throws FST_SNAPSHOT_INVALID_OPTION for an expression or time zone that is none */
   constructor (writer: SnapshotWriter, { schedule: { snapshots, integrity, timezone, keepLast }, databaseName, logger }: PluginSettings) {
     this.#writer = writer
     this.#logger = logger
     this.#isIntegrityChecked = integrity !== false
-    const add = (what: 'snapshots' | 'integrity', cronExpression: string | false, run: () => Promise<void>): void => {
+    const add = (what: string, cronExpression: string | false, run: () => Promise<void>): void => {
       if (cronExpression === false) return
-      const id = `fastify-sqlite-snapshots:${databaseName}:${what}`
+      const id = `fastify-sqlite-snapshots:${databaseName}:${what}:${randomUUID()}`
       const task = new AsyncTask(id, async () => { await this.#track(run()) })
-      const job = new CronJob({ cronExpression, ...(timezone !== undefined && { timezone }) }, task, { id, preventOverrun: true })
-      try {
-        job.start()
-        job.stop()
-      } catch (error) {
-        throw new OptionError(`"schedule.${what}" (${cronExpression}${timezone === undefined ? '' : `, ${timezone}`}): ${messageOf(error)}`, { cause: error })
-      }
-      this.#jobs.push(job)
+      this.#jobs.push(new CronJob({ cronExpression, ...(timezone !== undefined && { timezone }) }, task, { id, preventOverrun: true }))
     }
     add('snapshots', snapshots, async () => { await this.#createSnapshot(keepLast) })
     add('integrity', integrity, async () => { await this.#checkIntegrity() })
@@ -54,8 +70,7 @@ export class ScheduledJobs {
     try {
       await this.#writer.createScheduledSnapshot(keepLast)
     } catch (error) {
-      // What failed has been logged; what did not even begin has not.
-      if (/BUSY|QUEUE_FULL|CANCELLED/.test(codeOf(error) ?? '')) this.#logger.warn({ err: error }, `The scheduled snapshot was left out: ${messageOf(error)}`)
+      this.#logger.warn({ err: error }, `There is no scheduled snapshot this time: ${messageOf(error)}`)
     }
   }
 

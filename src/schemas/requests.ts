@@ -17,7 +17,8 @@ export const CreateBody = Type.Object({
 }, closed)
 
 export const ListQuery = Type.Object({
-  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 100 })),
+  /** Snapshots on a page, 1 to 1000; default 100. A pattern, as a conversion would take `1.5` for 1. */
+  limit: Type.Optional(Type.String({ pattern: '^([1-9][0-9]{0,2}|1000)$' })),
   /** `nextCursor` of the page before. */
   cursor: Type.Optional(Type.String({ pattern: '^\\d{1,15}\\.[0-9a-f-]{36}$' })),
   status: Type.Optional(Status),

@@ -16,7 +16,7 @@ export function healthOf ({ catalog, settings: { databaseName: database } }: Sna
   const creation = lastEndedCreation(catalog, database)
   if (integrity?.isHealthy === false) return { status: 'unhealthy', database, reasons: integrity.errors.map(error => `The database failed its integrity check at ${integrity.checkedAt}: ${error}`) }
   const reasons: string[] = []
-  if (creation?.status === 'FAILED') reasons.push(`The last snapshot failed at ${creation.completedAt ?? creation.createdAt}: ${creation.error?.message ?? ''}`)
+  if (creation?.status === 'FAILED') reasons.push(`The last snapshot failed at ${String(creation.completedAt)}: ${String(creation.error?.message)}`)
   if (!catalog.isSaved) reasons.push('The catalog cannot be written; its changes are kept in memory until the disk takes them')
   return { status: reasons.length === 0 ? 'ok' : 'degraded', database, reasons }
 }

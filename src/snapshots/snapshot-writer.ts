@@ -3,7 +3,7 @@ import { open, rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { SnapshotRow, SnapshotStatus, Trigger } from '../catalog/schema.ts'
 import { findLatest, findSnapshot, pageOfSnapshots, updateSnapshotRow } from '../catalog/snapshots.ts'
-import { NotFoundError, NotRestorableError } from '../errors.ts'
+import { InvalidRequestError, messageOf, NotFoundError, NotRestorableError } from '../errors.ts'
 import { marksKey } from '../format/keys.ts'
 import { encodeMarks } from '../format/marks.ts'
 import { snapshotSettings, type SnapshotOptions } from '../options.ts'
@@ -176,18 +176,24 @@ export class SnapshotWriter {
 
   /** Settles what a killed process left unfinished; every operation does that first, too. */
   async settle (): Promise<void> {
-    await this.#run(async () => {})
+    await this.#context.queue.run(async () => { await this.#settle() })
   }
 
-  /** Cancels or awaits what is under way and closes the catalog. Nothing can be asked of it afterwards. */
+  /** Begins nothing any more, cancels what may be cancelled, and waits for the rest. Reading stays possible. */
+  async drain (): Promise<void> {
+    await this.#context.queue.close()
+  }
+
+  /** The same, and closes the catalog. Nothing can be asked of it afterwards. */
   async close (): Promise<void> {
     await this.#context.close()
   }
 
   async #run<T> (operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return await this.#context.queue.run(async signal => {
-      await settleInterrupted(this.#context, this.#isFirst)
-      this.#isFirst = false
+      await this.#settle().catch((error: unknown) => {
+        this.#context.logger.warn({ err: error }, `What an earlier process left was not settled yet: ${messageOf(error)}`)
+      })
       try {
         return await operation(signal)
       } finally {
@@ -196,9 +202,14 @@ export class SnapshotWriter {
     })
   }
 
+  async #settle (): Promise<void> {
+    await settleInterrupted(this.#context, this.#isFirst)
+    this.#isFirst = false
+  }
+
   #find (reference: string, before?: string): SnapshotRow {
     const { catalog, settings: { databaseName } } = this.#context
-    const row = reference === 'latest' ? findLatest(catalog, databaseName, before) : findSnapshot(catalog, databaseName, reference)
+    const row = reference === 'latest' ? findLatest(catalog, databaseName, before && moment(before)) : findSnapshot(catalog, databaseName, reference)
     if (row === undefined) throw new NotFoundError(JSON.stringify(reference))
     return row
   }
@@ -211,4 +222,11 @@ function requireStored (row: SnapshotRow): void {
 function decodeCursor (cursor: string): { sequence: number, id: string } {
   const [sequence = '', id = ''] = cursor.split('.')
   return { sequence: Number(sequence), id }
+}
+
+/** A time in the catalog's form. Times are compared as text there, so they must all have one. */
+function moment (time: string): string {
+  const parsed = new Date(time)
+  if (Number.isNaN(parsed.getTime())) throw new InvalidRequestError(`before: ${time} is not a time`)
+  return parsed.toISOString()
 }
