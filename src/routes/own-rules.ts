@@ -53,6 +53,6 @@ function explain (error: FastifyError): { statusCode?: number, code: string, mes
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new BodyTooLargeError(BODY_LIMIT)
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new UnsupportedBodyError()
   const statusCode = error.statusCode ?? 500
-  if (statusCode >= 500) return Object.assign(new InternalError(error.message), { statusCode })
+  if (statusCode >= 500) return Object.assign(new InternalError(messageOf(error)), { statusCode })
   return code.startsWith('FST_ERR_') ? new InvalidRequestError(error.message) : error
 }
