@@ -25,7 +25,6 @@ CREATE TABLE `restores` (
 	`finishedAt` text,
 	`durationMs` integer,
 	`preRestoreBackup` text,
-	`schemaCookie` integer,
 	`error` text
 );
 --> statement-breakpoint

@@ -29,8 +29,11 @@ export interface SnapshotOptions {
   allowDamaged?: boolean
   /** A folder of Drizzle migrations that a restored image is brought up to before it goes live. */
   migrations?: { folder: string }
-  /** Migrates a restored image, a plain database file at the given path, with any other tool before it goes live. */
-  migrate?: (stagingPath: string) => void | Promise<void>
+  /**
+   * Migrates a restored image, a plain database file at the given path, with any other tool before it goes live. It must close
+   * the file again. The signal is aborted when the application closes.
+   */
+  migrate?: (stagingPath: string, signal: AbortSignal) => void | Promise<void>
   /** Where messages go. Default: nowhere; the plugin gives `app.log`. */
   logger?: Logger
 }
@@ -194,6 +197,7 @@ function settle (options: SnapshotOptions): SnapshotSettings {
     ...options,
     database,
     databaseName: options.databaseName ?? slug(database),
+    ...(options.migrations && { migrations: { folder: resolve(options.migrations.folder) } }),
     snapshotDir: resolve(options.snapshotDir ?? join(dirname(database), 'backups')),
     recoveryDir: resolve(options.recoveryDir ?? join(dirname(database), 'recovery'))
   }

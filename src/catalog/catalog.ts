@@ -6,7 +6,7 @@ import Database from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { migrate } from 'drizzle-orm/better-sqlite3/migrator'
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
-import { BusyError, codeOf } from '../errors.ts'
+import { BusyError, CatalogDamagedError, codeOf } from '../errors.ts'
 import { LockFile } from '../lock-file.ts'
 import { sources } from './schema.ts'
 
@@ -16,8 +16,10 @@ export type CatalogDatabase = BaseSQLiteDatabase<'sync', Database.RunResult>
 const MIGRATIONS = fileURLToPath(new URL('../../drizzle', import.meta.url))
 const LOCK_TIMEOUT_MS = 10_000
 
-/** How long a query may wait for another process; its transactions are short and never fsync. */
-const BUSY_TIMEOUT_MS = 5_000
+/** How long opening and closing may wait for another process. */
+const PATIENT_TIMEOUT_MS = 5_000
+/** How long a query may keep the host waiting; what could not be written by then is kept in memory. */
+const BUSY_TIMEOUT_MS = 100
 
 /**
  * The catalog's database file. It is opened inside the host, so nothing here may wait for a disk: WAL mode without
@@ -52,13 +54,14 @@ export class Catalog {
     try {
       const path = join(folder, 'catalog.db')
       const isNew = !existsSync(path)
-      const disk = new Database(path, { timeout: BUSY_TIMEOUT_MS })
+      const disk = openSound(path)
       if (isNew) chmodSync(path, 0o600)
-      disk.pragma('journal_mode = WAL')
       disk.pragma('synchronous = NORMAL')
       disk.pragma('wal_autocheckpoint = 0')
       migrate(drizzle(disk), { migrationsFolder: MIGRATIONS })
-      return new Catalog(path, disk)
+      const catalog = new Catalog(path, disk)
+      disk.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`)
+      return catalog
     } finally {
       lock.release()
     }
@@ -98,6 +101,7 @@ export class Catalog {
 
   close (): void {
     if (!this.#disk.open) return
+    this.#disk.pragma(`busy_timeout = ${PATIENT_TIMEOUT_MS}`)
     this.#save()
     this.#memory?.close()
     this.#disk.close()
@@ -118,11 +122,25 @@ export class Catalog {
   }
 }
 
+/** @throws FST_SNAPSHOT_CATALOG_DAMAGED */
+function openSound (path: string): Database.Database {
+  const disk = new Database(path, { timeout: PATIENT_TIMEOUT_MS })
+  try {
+    disk.pragma('journal_mode = WAL')
+    return disk
+  } catch (error) {
+    disk.close()
+    if (/^SQLITE_(NOTADB|CORRUPT)/.test(codeOf(error) ?? '')) throw new CatalogDamagedError(path, { cause: error })
+    throw error
+  }
+}
+
 function inTransaction<T> (sqlite: Database.Database, change: (database: CatalogDatabase) => T): T {
   return drizzle(sqlite).transaction(transaction => change(transaction), { behavior: 'immediate' })
 }
 
-const isDiskFailure = (error: unknown): boolean => /^SQLITE_(FULL|IOERR)/.test(codeOf(error) ?? '')
+/** The disk does not take a change now, or another process holds the catalog for long. */
+const isDiskFailure = (error: unknown): boolean => /^SQLITE_(FULL|IOERR|BUSY)/.test(codeOf(error) ?? '')
 
 /** A copy that takes changes while the disk does not. Bytes 18 and 19 of the header are the journal mode, 1 is not WAL. */
 function copyInMemory (sqlite: Database.Database): Database.Database {

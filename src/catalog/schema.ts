@@ -71,8 +71,6 @@ export const restores = sqliteTable('restores', {
   durationMs: integer(),
   /** Path of the database file that holds the content from before the restore. */
   preRestoreBackup: text(),
-  /** The live file's schema cookie, read under the write lock: while the file still has it, nothing was applied. */
-  schemaCookie: integer(),
   error: text({ mode: 'json' }).$type<RecordedError>()
 }, table => [index('restores_requested').on(table.database, table.requestedAt)])
 export type RestoreRow = typeof restores.$inferSelect

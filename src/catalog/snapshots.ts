@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, getTableColumns, gt, inArray, isNull, lt, lte, max, ne, or, sql, type SQL } from 'drizzle-orm'
+import { and, asc, desc, eq, getTableColumns, gt, inArray, isNotNull, isNull, like, lt, lte, max, ne, or, sql, type SQL } from 'drizzle-orm'
 import type { Catalog } from './catalog.ts'
 import { increment, observeSeconds, setGauge } from './metric-values.ts'
 import { snapshots, type RecordedError, type SnapshotRow, type SnapshotStatus } from './schema.ts'
@@ -62,10 +62,10 @@ export function findSnapshot (catalog: Catalog, database: string, reference: str
   return rows.find(row => row.status !== 'FAILED') ?? rows[0]
 }
 
-/** The newest sound snapshot, of one's own source first. */
+/** The newest snapshot that is sound and stored as far as is known, of one's own source first. */
 export function findLatest (catalog: Catalog, database: string, before?: string): SnapshotRow | undefined {
   const rows = catalog.read(query => query.select().from(snapshots)
-    .where(and(present(database), inArray(snapshots.status, USABLE), ne(snapshots.integrity, 'failed'), before === undefined ? undefined : lte(snapshots.createdAt, before)))
+    .where(and(present(database), inArray(snapshots.status, USABLE), ne(snapshots.integrity, 'failed'), like(snapshots.replicas, '%"STORED"%'), before === undefined ? undefined : lte(snapshots.createdAt, before)))
     .orderBy(desc(eq(snapshots.source, catalog.source)), desc(snapshots.sequence)).limit(1).all())
   return rows[0]
 }
@@ -87,6 +87,12 @@ export function pageOfSnapshots (catalog: Catalog, database: string, { limit, st
 export function snapshotsWithStatus (catalog: Catalog, database: string, statuses: SnapshotStatus[]): SnapshotRow[] {
   return catalog.read(query => query.select().from(snapshots)
     .where(and(present(database), inArray(snapshots.status, statuses))).orderBy(asc(snapshots.sequence)).all())
+}
+
+/** Deleted snapshots of which something is still stored. */
+export function unfinishedDeletions (catalog: Catalog, database: string): SnapshotRow[] {
+  return catalog.read(query => query.select(getTableColumns(snapshots)).from(snapshots)
+    .where(and(eq(snapshots.database, database), isNotNull(snapshots.deletedAt), sql`${snapshots.replicas} <> '[]'`)).all())
 }
 
 /** The newest creation that ended, by success or by a failure that was not a cancellation. */

@@ -1,13 +1,12 @@
-import { closeSync, existsSync, fsyncSync, openSync, realpathSync, statSync, writeSync } from 'node:fs'
+import { closeSync, existsSync, fsyncSync, openSync, readSync, statSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { BusyError, codeOf, DatabaseLockedError, NotRestorableError } from '../errors.ts'
 import { LockFile } from '../lock-file.ts'
-import { parseHeader, readHeader, type DatabaseHeader } from './database-header.ts'
+import { HEADER_BYTES, parseHeader, readHeader, type DatabaseHeader } from './database-header.ts'
 import { LivePages, type CommittedPages } from './live-pages.ts'
-import type { EngineContext } from './messages.ts'
 import { placeImage } from './place-image.ts'
-import { completeSafetyCopy, syncFolderOf, type SafetyCopy } from './safety-copy.ts'
+import { completeSafetyCopy, placeSafetyCopy, syncFolderOf, writeDurably, type SafetyCopy } from './safety-copy.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
 
 export interface ApplyImageInput {
@@ -18,61 +17,107 @@ export interface ApplyImageInput {
   name: string
   /** Taken until this process ends, so nobody works on the database while an orphan might. */
   lockFile: string
-  /** A copy of the live database to complete under the write lock; null where there is no live database. */
+  /** A copy of the live database to complete under the write lock; null where there was no live database. */
   safetyCopy: SafetyCopy | null
+  /** Written durably under the write lock, before the first page: what {@link ApplyImageResult} and a recovery need. */
+  intentFile: string
   /** Where a -wal or -shm without its database is moved to. */
   quarantine: string
 }
 
 export interface ApplyImageResult {
+  /** Path of the completed safety copy; null where there was no live database. */
+  backup: string | null
   /** Milliseconds for which writers of the application had to wait. */
   lockedMs: number
 }
 
 const EVERY_PAGE = 0x7fffffff
 const RETRY_MS = 5
-const EMPTY_PAGE_SIZE = 4096
 const TRUNCATE_TRIES = 20
 const TRUNCATE_TIMEOUT_MS = 50
+
+/** The live database has become another one while its lock was waited for; nothing was written. */
+class TargetChanged extends Error {}
 
 /**
  * Replaces the content of the live database by an image, in one transaction of SQLite's own on the live file: readers in
  * WAL mode see the old content until the commit and the new content after it, without reopening anything; a crash rolls
- * back by itself. Before the first page is written, and under the same lock, the safety copy is completed.
+ * back by itself. Before the first page is written, and under the same lock, the safety copy is completed. Under that lock
+ * the host is not asked for anything: it may be waiting for it, in the middle of a query.
  */
-export async function applyImage (input: ApplyImageInput, context: EngineContext): Promise<ApplyImageResult> {
-  const { target, image, lockFile } = input
-  engineLock = LockFile.takeBlocking(lockFile, target.lockTimeoutMs)
+export async function applyImage (input: ApplyImageInput): Promise<ApplyImageResult> {
+  const { target } = input
+  engineLock = LockFile.takeBlocking(input.lockFile, target.lockTimeoutMs)
   if (engineLock === null) throw new BusyError()
-  if (!existsSync(target.path)) {
-    placeImage(image, target.path, input.quarantine)
-    return { lockedMs: 0 }
-  }
-  return await explainedAsync(target, async () => {
-    const live = openTarget(target)
-    const pages = new LivePages(realpathSync(target.path), EMPTY_PAGE_SIZE)
-    const isWal = pages.header?.isWal === true
-    makeAlike(input, pages.header)
-    const source = new Database(image, { readonly: true })
+  const deadline = performance.now() + target.lockTimeoutMs
+  for (;;) {
     try {
-      const since = await replaceContent(input, live, source, pages, isWal, context)
-      const lockedMs = Math.round(performance.now() - since)
-      await makeDurable(live, pages, isWal)
-      return { lockedMs }
-    } finally {
-      source.close()
-      live.close()
+      return existsSync(target.path) ? await explainedAsync(target, async () => await replaceContent(input, deadline)) : placeNew(input)
+    } catch (error) {
+      const isMoving = error instanceof TargetChanged || codeOf(error) === 'FST_SNAPSHOT_DATABASE_MISSING'
+      if (!isMoving || performance.now() >= deadline) throw error
+      await sleep(RETRY_MS)
     }
-  })
+  }
+}
+
+function placeNew ({ target, image, quarantine, safetyCopy }: ApplyImageInput): ApplyImageResult {
+  if (safetyCopy !== null) placeSafetyCopy(safetyCopy) // the database has vanished since it was copied
+  placeImage(image, target.path, quarantine)
+  return { backup: safetyCopy?.path ?? null, lockedMs: 0 }
+}
+
+async function replaceContent (input: ApplyImageInput, deadline: number): Promise<ApplyImageResult> {
+  const { target, image, safetyCopy } = input
+  if (safetyCopy === null) throw new Error(`a database has appeared at ${target.path} meanwhile; restore again`)
+  const live = openTarget(target)
+  let source: Database.Database | undefined
+  try {
+    const kind = kindOf(live)
+    const pages = new LivePages(live.name, kind.pageSize)
+    makeAlike(input, kind)
+    source = new Database(image, { readonly: true })
+    const since = await copyIntoLive(input, safetyCopy, live, source, pages, kind, deadline)
+    const lockedMs = Math.round(performance.now() - since)
+    await makeDurable(live, pages, kind.isWal)
+    return { backup: safetyCopy.path, lockedMs }
+  } finally {
+    source?.close()
+    live.close()
+  }
 }
 
 /** Held by the process; a local variable could be collected, and the lock with it. */
 let engineLock: LockFile | null = null
 
+/** What of the live database a transaction on it cannot change. */
+interface Kind { pageSize: number, encoding: string, isWal: boolean, isEmpty: boolean }
+
+/** From SQLite where it can say, as the first page may stand in the log only; else, with a damaged schema, from the file. */
+function kindOf (live: Database.Database): Kind {
+  const property = (pragma: string): unknown => live.pragma(pragma, { simple: true })
+  try {
+    return { pageSize: property('page_size') as number, encoding: String(property('encoding')), isWal: property('journal_mode') === 'wal', isEmpty: property('page_count') === 0 }
+  } catch (error) {
+    if (!isCorrupt(error)) throw error
+    return { ...readHeaderOf(live), isEmpty: false }
+  }
+}
+
+const isCorrupt = (error: unknown): boolean => /^SQLITE_CORRUPT/.test(codeOf(error) ?? '')
+
+/** The descriptor stays open: closing it would drop the locks of this process. */
+function readHeaderOf (live: Database.Database): DatabaseHeader {
+  const bytes = Buffer.alloc(HEADER_BYTES)
+  readSync(openSync(live.name, 'r'), bytes, 0, bytes.length, 0)
+  return parseHeader(bytes)
+}
+
 /** Gives the image the live file's journal mode, and refuses what a transaction on the live file cannot change. */
-function makeAlike ({ image, name }: ApplyImageInput, live: DatabaseHeader | null): void {
+function makeAlike ({ image, name }: ApplyImageInput, live: Kind): void {
   if (statSync(image).size === 0) makeOnePage(image, live)
-  if (live === null) return // an empty file takes everything from the image
+  if (live.isEmpty) return // an empty file takes everything from the image
   const theirs = readHeader(image)
   for (const [what, theirsIs, oursIs] of [['page size', theirs.pageSize, live.pageSize], ['text encoding', theirs.encoding, live.encoding]]) {
     if (theirsIs !== oursIs) throw new NotRestorableError(name, `its ${String(what)} is ${String(theirsIs)}, that of the live database ${String(oursIs)}. Stop the application, move the database aside with its -wal and -shm, and restore again`)
@@ -81,9 +126,9 @@ function makeAlike ({ image, name }: ApplyImageInput, live: DatabaseHeader | nul
 }
 
 /** SQLite cannot copy from a file without pages: an empty database of one page is the same to everyone. */
-function makeOnePage (image: string, live: DatabaseHeader | null): void {
+function makeOnePage (image: string, live: Kind): void {
   const staged = new Database(image)
-  if (live !== null) staged.exec(`PRAGMA page_size = ${live.pageSize}; PRAGMA encoding = '${live.encoding}'`)
+  staged.exec(`PRAGMA page_size = ${live.pageSize}; PRAGMA encoding = '${live.encoding}'`)
   staged.exec('VACUUM')
   staged.close()
 }
@@ -94,7 +139,7 @@ function setJournalMode (image: string, isWal: boolean): void {
     staged.pragma(`journal_mode = ${isWal ? 'WAL' : 'DELETE'}`)
   } catch (error) {
     // With a damaged schema SQLite does not, but bytes 18 and 19 of the header are all there is to it.
-    if (!/^SQLITE_CORRUPT/.test(codeOf(error) ?? '')) throw error
+    if (!isCorrupt(error)) throw error
     staged.close()
     writeJournalMode(image, isWal)
   } finally {
@@ -109,27 +154,28 @@ function writeJournalMode (image: string, isWal: boolean): void {
 }
 
 /** @returns when the write lock was taken */
-async function replaceContent (input: ApplyImageInput, live: Database.Database, source: Database.Database, pages: LivePages, isWal: boolean, context: EngineContext): Promise<number> {
-  const { target, safetyCopy } = input
-  const deadline = performance.now() + target.lockTimeoutMs
+async function copyIntoLive (input: ApplyImageInput, safetyCopy: SafetyCopy, live: Database.Database, source: Database.Database, pages: LivePages, kind: Kind, deadline: number): Promise<number> {
+  const { target } = input
   let lockedAt = 0
-  let mayWrite = false
-  // The first step takes the write lock and copies nothing; until `mayWrite`, further steps copy nothing either.
+  // The first step takes the write lock and copies nothing; the next one copies everything.
   const progress = (): number => {
     if (lockedAt === 0) {
       lockedAt = performance.now()
+      if (!pages.areCurrent()) throw new TargetChanged(`${target.path} was replaced while its lock was waited for`)
       const committed = pages.committed()
-      if (safetyCopy !== null) completeSafetyCopy(safetyCopy, committed)
-      void context.tell({ type: 'locked', schemaCookie: schemaCookie(committed) }).then(() => { mayWrite = true })
+      const { schemaCookie, ...firstPage } = headerOf(committed)
+      if (!kind.isEmpty && (firstPage.pageSize !== kind.pageSize || firstPage.isWal !== kind.isWal)) throw new TargetChanged(`${target.path} was changed in kind while its lock was waited for`)
+      completeSafetyCopy(safetyCopy, committed)
+      writeDurably(input.intentFile, JSON.stringify({ schemaCookie, backup: safetyCopy.path }))
     }
-    return mayWrite ? EVERY_PAGE : 0
+    return EVERY_PAGE
   }
-  while (performance.now() < deadline) {
-    if (!isWal) waitForReaders(live)
-    const { totalPages } = await source.backup(target.path, { progress })
+  do {
+    if (!kind.isWal) waitForReaders(live)
+    const { totalPages } = await source.backup(live.name, { progress })
     if (totalPages > 0) return lockedAt
     await sleep(RETRY_MS) // the lock was taken by another: SQLite reports nothing done, and no error
-  }
+  } while (performance.now() < deadline)
   throw new DatabaseLockedError(target.path, target.lockTimeoutMs)
 }
 
@@ -142,16 +188,16 @@ function waitForReaders (live: Database.Database): void {
   live.exec('COMMIT')
 }
 
-function schemaCookie ({ pageSize, read }: CommittedPages): number {
+function headerOf ({ pageSize, read }: CommittedPages): DatabaseHeader {
   const firstPage = Buffer.alloc(pageSize)
   read(firstPage, 0)
-  return parseHeader(firstPage).schemaCookie
+  return parseHeader(firstPage)
 }
 
 /** SQLite's backup leaves its commit to the operating system's caches, and the -wal as large as the database. */
 async function makeDurable (live: Database.Database, pages: LivePages, isWal: boolean): Promise<void> {
   for (const descriptor of pages.descriptors) fsyncSync(descriptor)
-  if (!isWal) return syncFolderOf(realpathSync(live.name))
+  if (!isWal) return syncFolderOf(live.name)
   try {
     await emptyLog(live)
   } catch {} // it is durable already, and a log that could not be emptied now is emptied later

@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { Socket } from 'node:net'
 import { getPriority, setPriority } from 'node:os'
 import { serializeError } from '../errors.ts'
 import { applyImage } from './apply-image.ts'
@@ -38,10 +39,12 @@ const send = async (message: FromEngine): Promise<void> => {
   await new Promise<void>(resolve => { process.send?.(message, undefined, {}, () => { resolve() }) })
 }
 
+const output = new Socket({ fd: 5, readable: false })
+
 const context: EngineContext = {
   input: process.stdin,
   write: async bytes => {
-    await new Promise<void>((resolve, reject) => { process.stdout.write(bytes, error => { error == null ? resolve() : reject(error) }) })
+    await new Promise<void>((resolve, reject) => { output.write(bytes, error => { error == null ? resolve() : reject(error) }) })
   },
   tell: async event => {
     const acknowledged = once(process, 'message')

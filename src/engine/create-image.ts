@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, readSync, rmSync, statSync } from 'node:fs'
 import Database from 'better-sqlite3'
-import { DatabaseDamagedError } from '../errors.ts'
+import { codeOf, DatabaseDamagedError } from '../errors.ts'
 import { CODEC_ZSTD, compressFrame, FRAME_BYTES } from '../format/frame.ts'
 import { encodePackIndex, type PackedFrame } from '../format/pack-index.ts'
 import { encodePageMap } from '../format/page-map.ts'
@@ -83,7 +83,7 @@ function checkImage ({ source, temporaryFile, allowDamaged }: CreateImageInput):
     if (isHealthy) return 'ok'
     if (!allowDamaged) throw new DatabaseDamagedError(source.path, errors.slice(0, 3).join('; '))
   } catch (error) {
-    if (!allowDamaged) throw error
+    if (!allowDamaged || !/^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error) ?? '')) throw error
   } finally {
     image.close()
   }

@@ -1,6 +1,5 @@
-import { fstatSync, openSync, readSync } from 'node:fs'
+import { fstatSync, openSync, readSync, statSync, type Stats } from 'node:fs'
 import { codeOf } from '../errors.ts'
-import { HEADER_BYTES, parseHeader, type DatabaseHeader } from './database-header.ts'
 
 /*
  * The committed pages of the live database, read from its files while the write lock is held. The descriptors stay open
@@ -9,6 +8,9 @@ import { HEADER_BYTES, parseHeader, type DatabaseHeader } from './database-heade
 
 const WAL_HEADER_BYTES = 32
 const FRAME_HEADER_BYTES = 24
+const FILES = ['', '-wal', '-shm'] as const
+
+const sameFile = (a: Stats, b: Stats): boolean => a.dev === b.dev && a.ino === b.ino
 
 /** The database at the moment its write lock was taken. */
 export interface CommittedPages {
@@ -19,29 +21,36 @@ export interface CommittedPages {
 }
 
 export class LivePages {
-  /** The header as the file has it; null for an empty file. */
-  readonly header: DatabaseHeader | null
+  readonly #path: string
   readonly #pageSize: number
-  readonly #database: number
-  readonly #wal: number | null
-  readonly #sharedMemory: number | null
+  readonly #files: Array<number | null>
 
-  /**
-   * Opens the files. Call it before the write lock is taken and while a connection keeps -wal and -shm in place.
-   * @param emptyPageSize what stands for the page size of an empty file
-   */
-  constructor (path: string, emptyPageSize: number) {
-    this.#database = openSync(path, 'r')
-    const header = Buffer.alloc(HEADER_BYTES)
-    this.header = readSync(this.#database, header, 0, header.length, 0) === header.length ? parseHeader(header) : null
-    this.#pageSize = this.header?.pageSize ?? emptyPageSize
-    this.#wal = openIfThere(`${path}-wal`)
-    this.#sharedMemory = openIfThere(`${path}-shm`)
+  /** Opens the files. Call it while a connection keeps -wal and -shm in place, and before the write lock is taken. */
+  constructor (path: string, pageSize: number) {
+    this.#path = path
+    this.#pageSize = pageSize
+    this.#files = FILES.map(suffix => openIfThere(path + suffix))
   }
 
-  /** Descriptors whose bytes a durable commit must have on disk. */
+  /** Descriptors whose bytes a durable commit must have on disk: the log's first. */
   get descriptors (): number[] {
-    return this.#wal === null ? [this.#database] : [this.#wal, this.#database]
+    return [this.#wal, this.#database].filter(descriptor => descriptor !== null)
+  }
+
+  get #database (): number { return this.#files[0] as number }
+  get #wal (): number | null { return this.#files[1] as number | null }
+  get #sharedMemory (): number | null { return this.#files[2] as number | null }
+
+  /**
+   * True while the open files are those at the database's path. Before the write lock was held, somebody may have put
+   * another file there, or changed to or from WAL mode.
+   */
+  areCurrent (): boolean {
+    return FILES.every((suffix, index) => {
+      const there = statSync(this.#path + suffix, { throwIfNoEntry: false })
+      const descriptor = this.#files[index] as number | null
+      return descriptor === null ? there === undefined : there !== undefined && sameFile(there, fstatSync(descriptor))
+    })
   }
 
   /**
@@ -68,7 +77,7 @@ export class LivePages {
    * (https://sqlite.org/walformat.html#the_wal_index_file_format); it is in the machine's byte order.
    */
   #walState (): { frames: number, pageCount: number } {
-    if (this.#sharedMemory === null) return { frames: 0, pageCount: 0 }
+    if (this.#wal === null || this.#sharedMemory === null) return { frames: 0, pageCount: 0 }
     const header = Buffer.alloc(48)
     readSync(this.#sharedMemory, header, 0, header.length, 0)
     const words = new Uint32Array(header.buffer, header.byteOffset, 12)

@@ -23,11 +23,11 @@ export type TaskName = keyof Tasks
 export interface PackRange { pack: string, offset: number, length: number }
 
 /** What happens while a task runs; the engine waits until the host has dealt with it. */
-export type EngineEvent =
+export interface EngineEvent {
   /** The page map was read: these ranges are wanted, in this order. */
-  | { type: 'plan', ranges: PackRange[] }
-  /** The write lock of the live database is held and the safety copy is complete; next, pages are written. */
-  | { type: 'locked', schemaCookie: number }
+  type: 'plan'
+  ranges: PackRange[]
+}
 
 export type ToEngine = { type: 'run', task: TaskName, input: unknown } | { type: 'acknowledge' }
 export type FromEngine = { type: 'event', event: EngineEvent } | { type: 'result', result: unknown } | { type: 'error', error: SerializedError }

@@ -1,5 +1,5 @@
-import { closeSync, constants, copyFileSync, existsSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs'
-import { basename, dirname, join } from 'node:path'
+import { closeSync, constants, copyFileSync, existsSync, fsyncSync, linkSync, lstatSync, mkdirSync, openSync, readlinkSync, renameSync, rmSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
 import { codeOf } from '../errors.ts'
 import { syncFolderOf } from './safety-copy.ts'
 
@@ -7,7 +7,8 @@ import { syncFolderOf } from './safety-copy.ts'
  * Puts an image where no database is. What an earlier database left there (-wal, -shm, -journal) is moved to the
  * quarantine first: SQLite would apply it to the new file.
  */
-export function placeImage (image: string, path: string, quarantine: string): void {
+export function placeImage (image: string, link: string, quarantine: string): void {
+  const path = targetOf(link)
   mkdirSync(dirname(path), { recursive: true })
   for (const suffix of ['-wal', '-shm', '-journal']) moveAside(path + suffix, quarantine)
   const partial = `${path}.partial`
@@ -33,4 +34,9 @@ function moveAside (path: string, folder: string): void {
     copyFileSync(path, join(folder, basename(path)))
     rmSync(path)
   }
+}
+
+/** Where a link to nowhere points, as SQLite would follow it. */
+function targetOf (path: string): string {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? targetOf(resolve(dirname(path), readlinkSync(path))) : path
 }

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, renameSync, rmSync, symlinkSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, ftruncateSync, linkSync, openSync, readSync, renameSync, rmSync, symlinkSync, writeSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { CommittedPages } from './live-pages.ts'
 
@@ -28,7 +28,13 @@ export function completeSafetyCopy ({ partial, path, latest }: SafetyCopy, { pag
   ftruncateSync(descriptor, size)
   fsyncSync(descriptor)
   closeSync(descriptor)
-  renameSync(partial, path)
+  placeSafetyCopy({ partial, path, latest })
+}
+
+/** Gives a complete copy its name, which must be free, and lets the link name it. */
+export function placeSafetyCopy ({ partial, path, latest }: SafetyCopy): void {
+  linkSync(partial, path)
+  rmSync(partial)
   if (latest !== null) pointTo(latest, path)
   syncFolderOf(path)
 }
@@ -45,4 +51,13 @@ export function syncFolderOf (path: string): void {
   const descriptor = openSync(dirname(path), 'r')
   fsyncSync(descriptor)
   closeSync(descriptor)
+}
+
+/** Writes a small file so that it survives a crash of the machine. */
+export function writeDurably (path: string, text: string): void {
+  const descriptor = openSync(path, 'w', 0o600)
+  writeSync(descriptor, text)
+  fsyncSync(descriptor)
+  closeSync(descriptor)
+  syncFolderOf(path)
 }

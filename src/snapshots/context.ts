@@ -7,6 +7,7 @@ import type { Logger } from '../logger.ts'
 import type { SnapshotSettings } from '../options.ts'
 import { LocalStorage } from '../storage/local-storage.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
+import { claimPlaces } from './claim.ts'
 import { OperationQueue } from './operation-queue.ts'
 
 /** How long an operation waits for another process that works on the same snapshots. */
@@ -28,6 +29,7 @@ export class SnapshotContext {
   /** For files that live no longer than an operation; swept when an operation finds interrupted work. */
   readonly temporaryDir: string
 
+  /** @throws FST_SNAPSHOT_INVALID_OPTION, FST_SNAPSHOT_CATALOG_DAMAGED */
   constructor (settings: SnapshotSettings) {
     const { snapshotDir, databaseName } = settings
     this.settings = settings
@@ -35,6 +37,7 @@ export class SnapshotContext {
     this.target = { path: settings.database, lockTimeoutMs: settings.lockTimeout }
     this.temporaryDir = join(snapshotDir, '.tmp', databaseName)
     this.engineLockFile = join(snapshotDir, '.locks', `${databaseName}.engine.lock`)
+    claimPlaces(settings)
     this.catalog = Catalog.open(snapshotDir)
     this.storage = settings.storage ?? new LocalStorage(snapshotDir)
     this.queue = new OperationQueue({

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { lastIntegrityCheck, recordIntegrityCheck } from '../catalog/integrity-checks.ts'
-import type { Integrity, SnapshotRow, Trigger } from '../catalog/schema.ts'
+import type { SnapshotRow, Trigger } from '../catalog/schema.ts'
 import { findSnapshot, insertSnapshot, recordCreated, recordCreationFailed } from '../catalog/snapshots.ts'
 import type { CreateImageResult } from '../engine/create-image.ts'
 import { Engine } from '../engine/engine.ts'
@@ -12,6 +12,7 @@ import { encodeManifest, FORMAT_VERSION, type Manifest } from '../format/manifes
 import { encodeMarks } from '../format/marks.ts'
 import type { SnapshotContext } from './context.ts'
 import { databaseBytes, requireRoom } from './disk-space.ts'
+import { removeDatabase } from './remove-database.ts'
 import { defaultName } from './snapshot-name.ts'
 import { isForCallers } from './operation-errors.ts'
 import { toSnapshot, type Snapshot } from './snapshot.ts'
@@ -66,36 +67,43 @@ function insertRow (context: SnapshotContext, { name, labels, trigger }: CreateR
 }
 
 async function storeSnapshot (context: SnapshotContext, row: SnapshotRow, { allowDamaged }: CreateRequest, signal: AbortSignal): Promise<Partial<SnapshotRow>> {
-  const { settings, storage, target, catalog } = context
+  const { settings, storage, target } = context
   mkdirSync(settings.snapshotDir, { recursive: true, mode: 0o700 })
   await requireRoom([{ folder: settings.snapshotDir, bytes: databaseBytes(target.path), what: 'a copy of the database' }])
 
-  const lastCheck = lastIntegrityCheck(catalog, row.database)
-  const isCheckRecent = lastCheck?.isHealthy === true && Date.now() - Date.parse(lastCheck.checkedAt) < settings.integrityCheckMaxAge
-  const engine = new Engine('create-image', {
-    source: target,
-    temporaryFile: context.temporaryFile(`${row.id}.db`),
-    packId: row.id,
-    level: settings.compressionLevel,
-    check: !isCheckRecent,
-    allowDamaged
-  }, { signal })
-  const stored = storage.put(packKey(row.database, row.id), engine.output(), { signal })
-  stored.catch(error => { engine.kill(error) })
-  await Promise.allSettled([engine.result, stored]) // both have to end, whichever failed first
-  const [result, { bytes }] = await Promise.all([engine.result, stored])
-  if (bytes !== result.packBytes) throw new Error(`the storage took ${bytes} bytes of ${result.packBytes}`)
-
-  const integrity = isCheckRecent ? 'ok' : result.integrity
-  const completedAt = new Date().toISOString()
-  const manifest = describe(row, result, integrity, completedAt)
+  const { bytes, result } = await storePack(context, row, allowDamaged, signal)
+  const manifest = describe(row, result, new Date().toISOString())
   const marksRevision = Object.keys(row.labels).length > 0 ? 1 : 0
   if (marksRevision > 0) await storage.put(marksKey(row.database, row.id), encodeMarks({ revision: 1, pinned: false, labels: row.labels, deletedAt: null }))
   const { bytes: manifestBytes } = await storage.put(manifestKey(row.database, row.id), encodeManifest(manifest), { ifAbsent: true })
   return { ...columnsOf(manifest), marksRevision, storedSize: bytes + manifestBytes, replicas: [{ storage: storage.name, state: 'STORED' }] }
 }
 
-function describe (row: SnapshotRow, { image, sqlite, map, packBytes }: CreateImageResult, integrity: Integrity, completedAt: string): Manifest {
+async function storePack (context: SnapshotContext, row: SnapshotRow, allowDamaged: boolean, signal: AbortSignal): Promise<{ bytes: number, result: CreateImageResult }> {
+  const { settings, storage, target } = context
+  const temporaryFile = context.temporaryFile(`${row.id}.db`)
+  const engine = new Engine('create-image', { source: target, temporaryFile, packId: row.id, level: settings.compressionLevel, check: !wasJustChecked(context), allowDamaged }, { signal })
+  const store = async (): Promise<{ bytes: number }> => await storage.put(packKey(row.database, row.id), engine.output(), { signal })
+  const stored = store()
+  stored.then(() => { engine.discardOutput() }, error => { engine.kill(error) })
+  try {
+    await Promise.allSettled([engine.result, stored]) // both have to end, whichever failed first
+    const [result, { bytes }] = await Promise.all([engine.result, stored])
+    if (bytes !== result.packBytes) throw new Error(`the storage took ${bytes} bytes of ${result.packBytes}`)
+    return { bytes, result }
+  } finally {
+    removeDatabase(temporaryFile) // an engine that was killed could not
+  }
+}
+
+/** A check in the future, after a clock was set back, proves nothing. */
+function wasJustChecked ({ catalog, settings: { databaseName, integrityCheckMaxAge } }: SnapshotContext): boolean {
+  const last = lastIntegrityCheck(catalog, databaseName)
+  const age = Date.now() - Date.parse(last?.checkedAt ?? '')
+  return last?.isHealthy === true && age >= 0 && age < integrityCheckMaxAge
+}
+
+function describe (row: SnapshotRow, { image, sqlite, map, integrity, packBytes }: CreateImageResult, completedAt: string): Manifest {
   return {
     formatVersion: FORMAT_VERSION,
     required: [],

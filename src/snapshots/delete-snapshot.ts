@@ -1,23 +1,31 @@
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { updateSnapshotRow } from '../catalog/snapshots.ts'
-import { PinnedError } from '../errors.ts'
+import { messageOf, PinnedError } from '../errors.ts'
 import { marksKey } from '../format/keys.ts'
 import { encodeMarks } from '../format/marks.ts'
 import type { SnapshotContext } from './context.ts'
 import { removeStored } from './stored-snapshot.ts'
 
 /**
- * Deletes a snapshot. The mark comes first, so what an interrupted deletion leaves is no snapshot; asked again, it goes on.
+ * Deletes a snapshot: once the mark is stored it is none any more, and what could not be removed then is removed later.
  * @throws FST_SNAPSHOT_PINNED
  */
 export async function deleteSnapshot (context: SnapshotContext, row: SnapshotRow): Promise<void> {
   const { catalog, storage, logger } = context
   if (row.pinned) throw new PinnedError(row.name)
-  const deletedAt = new Date().toISOString()
-  if (row.status !== 'FAILED') {
-    await storage.put(marksKey(row.database, row.id), encodeMarks({ revision: row.marksRevision + 1, pinned: false, labels: row.labels, deletedAt }))
-    await removeStored(context, row)
-  }
-  updateSnapshotRow(catalog, row.id, { deletedAt, marksRevision: row.marksRevision + 1, replicas: [] })
+  const [deletedAt, revision] = [new Date().toISOString(), row.marksRevision + 1]
+  if (row.status !== 'FAILED') await storage.put(marksKey(row.database, row.id), encodeMarks({ revision, pinned: false, labels: row.labels, deletedAt }))
+  updateSnapshotRow(catalog, row.id, { deletedAt, marksRevision: revision })
   logger.info({ snapshot: row.name }, 'Snapshot deleted')
+  await finishDeletion(context, row)
+}
+
+/** Removes what is stored of a deleted snapshot. A failure is logged, and the next operation tries again. */
+export async function finishDeletion (context: SnapshotContext, row: SnapshotRow): Promise<void> {
+  try {
+    await removeStored(context, row)
+    updateSnapshotRow(context.catalog, row.id, { replicas: [] })
+  } catch (error) {
+    context.logger.warn({ err: error, snapshot: row.name }, `What is stored of a deleted snapshot could not be removed yet: ${messageOf(error)}`)
+  }
 }

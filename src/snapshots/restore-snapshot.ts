@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { insertRestore, recordRestoreEnded, updateRestore } from '../catalog/restores.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { updateSnapshotRow, USABLE } from '../catalog/snapshots.ts'
@@ -10,6 +10,8 @@ import { databaseBytes, folderOf, requireRoom } from './disk-space.ts'
 import { checkLiveDatabase } from './check-live-database.ts'
 import { replaceLiveContent } from './live-content.ts'
 import { isForCallers } from './operation-errors.ts'
+import { removeDatabase } from './remove-database.ts'
+import { readIntent, removeIntent, type RestoreIntent } from './restore-intent.ts'
 import { rollBack } from './roll-back.ts'
 import { toSnapshot, type Snapshot } from './snapshot.ts'
 import { readManifest, stage } from './stored-snapshot.ts'
@@ -59,7 +61,8 @@ export async function restoreSnapshot (context: SnapshotContext, row: SnapshotRo
     logger.error({ err: error, snapshot: row.name, preRestoreBackup: restore.backup }, `Restore failed: ${messageOf(error)}`)
     throw explained
   } finally {
-    for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(restore.staging + suffix, { force: true })
+    removeDatabase(restore.staging)
+    removeIntent(context.settings.recoveryDir, restore.id)
   }
 }
 
@@ -85,7 +88,7 @@ async function migrateStaged ({ settings: { migrations, migrate }, target }: Sna
   if (migrations === undefined && migrate === undefined) return
   try {
     if (migrations !== undefined) await runEngine('migrate', { file: staging, folder: migrations.folder }, { signal })
-    await migrate?.(staging)
+    if (migrate !== undefined) await unlessAborted(migrate(staging, signal), signal)
   } catch (error) {
     signal.throwIfAborted()
     throw new RestoreFailedError(`the migrations could not be applied to the snapshot: ${messageOf(error)}`, { cause: error })
@@ -94,37 +97,55 @@ async function migrateStaged ({ settings: { migrations, migrate }, target }: Sna
   if (!isHealthy) throw new RestoreFailedError(`the migrations damaged the snapshot: ${errors.slice(0, 3).join('; ')}`)
 }
 
+/** Waits for the application's own work, which may never end, no longer than the signal allows. */
+async function unlessAborted (work: void | Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = (): void => { aborted.reject(signal.reason) }
+  signal.addEventListener('abort', abort, { once: true })
+  await Promise.race([work, aborted.promise]).finally(() => { signal.removeEventListener('abort', abort) })
+}
+
 async function goLive (context: SnapshotContext, restore: Restore): Promise<{ lockedMs: number }> {
   const { catalog } = context
-  let cookieBefore: number | undefined
   try {
     const { backup, lockedMs } = await replaceLiveContent(context, {
+      id: restore.id,
       image: restore.staging,
       name: restore.row.name,
       kind: 'pre_restore',
       signal: restore.signal,
-      onBackedUp: () => { updateRestore(catalog, restore.id, { status: 'BACKED_UP' }) },
-      onLocked: (schemaCookie, backup) => {
-        cookieBefore = schemaCookie
-        restore.backup = backup
-        updateRestore(catalog, restore.id, { status: 'APPLYING', schemaCookie, preRestoreBackup: backup })
-      }
+      onBackedUp: () => { updateRestore(catalog, restore.id, { status: 'BACKED_UP' }) }
     })
+    restore.backup = backup
     updateRestore(catalog, restore.id, { status: 'VERIFYING', preRestoreBackup: backup })
-    const { isHealthy, errors } = await checkLiveDatabase(context, 'quick')
-    if (!isHealthy && restore.row.integrity !== 'failed') throw new RestoreFailedError(`the database is not sound after it: ${errors.slice(0, 3).join('; ')}`)
+    await checkRestored(context, restore)
     return { lockedMs }
   } catch (error) {
-    if (restore.backup !== null && cookieBefore !== undefined) await undo(context, restore, restore.backup, cookieBefore, error)
+    const intent = readIntent(context.settings.recoveryDir, restore.id)
+    if (intent !== null) {
+      restore.backup = intent.backup
+      await undo(context, restore, intent, error)
+    }
     throw error
   }
 }
 
-/** Brings the old content back where something had been applied: the live file itself says, by its schema cookie. */
-async function undo (context: SnapshotContext, restore: Restore, backup: string, cookieBefore: number, cause: unknown): Promise<void> {
-  const { schemaCookie } = await checkLiveDatabase(context, 'quick')
-  if (schemaCookie === cookieBefore) return
+/** A check that finds the database locked by the application says nothing against it: what was applied had been checked. */
+async function checkRestored (context: SnapshotContext, { row }: Restore): Promise<void> {
   try {
+    const { isHealthy, errors } = await checkLiveDatabase(context, 'quick')
+    if (!isHealthy && row.integrity !== 'failed') throw new RestoreFailedError(`the database is not sound after it: ${errors.slice(0, 3).join('; ')}`)
+  } catch (error) {
+    if (codeOf(error) !== 'FST_SNAPSHOT_DATABASE_LOCKED') throw error
+    context.logger.warn({ err: error }, 'The restored database could not be checked yet, as the application holds it locked')
+  }
+}
+
+/** Brings the old content back where something had been applied: the live file itself says, by its schema cookie. */
+async function undo (context: SnapshotContext, restore: Restore, { schemaCookie, backup }: RestoreIntent, cause: unknown): Promise<void> {
+  try {
+    const live = await checkLiveDatabase(context, 'quick')
+    if (live.schemaCookie === schemaCookie) return
     await rollBack(context, backup)
     restore.isRolledBack = true
   } catch (error) {

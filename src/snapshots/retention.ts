@@ -6,11 +6,11 @@ import { deleteSnapshot } from './delete-snapshot.ts'
 
 /**
  * Which scheduled snapshots are beyond the newest `keepLast`. Manual and pinned ones, those of other deployments and those
- * of a damaged database are neither counted nor removed.
+ * of a damaged database or damaged in storage are neither counted nor removed.
  */
 export function beyondLast (rows: readonly SnapshotRow[], source: string, keepLast: number): SnapshotRow[] {
   return rows
-    .filter(row => row.source === source && row.trigger === 'scheduled' && !row.pinned && row.integrity !== 'failed')
+    .filter(row => row.source === source && row.trigger === 'scheduled' && !row.pinned && row.integrity !== 'failed' && row.replicas.some(({ state }) => state === 'STORED'))
     .toSorted((a, b) => b.sequence - a.sequence)
     .slice(keepLast)
 }

@@ -1,13 +1,15 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RecordedError, SnapshotRow } from '../catalog/schema.ts'
+import type { RecordedError, RestoreRow, SnapshotRow } from '../catalog/schema.ts'
 import { recordRestoreEnded, restoresUnderWay } from '../catalog/restores.ts'
-import { recordCreated, recordCreationFailed, snapshotsWithStatus } from '../catalog/snapshots.ts'
+import { recordCreated, recordCreationFailed, snapshotsWithStatus, unfinishedDeletions } from '../catalog/snapshots.ts'
 import { codeOf, InterruptedError, messageOf } from '../errors.ts'
 import { databasePrefix, packKey } from '../format/keys.ts'
 import type { SnapshotContext } from './context.ts'
 import { columnsOf } from './create-snapshot.ts'
+import { finishDeletion } from './delete-snapshot.ts'
 import { PARTIAL_BACKUP } from './live-content.ts'
+import { readIntent, removeIntent } from './restore-intent.ts'
 import { readManifest, removeStored } from './stored-snapshot.ts'
 
 /**
@@ -18,16 +20,21 @@ export async function settleInterrupted (context: SnapshotContext, isFirst: bool
   const { catalog, settings: { databaseName }, storage } = context
   const creations = snapshotsWithStatus(catalog, databaseName, ['CREATING'])
   const restores = restoresUnderWay(catalog, databaseName)
+  for (const row of unfinishedDeletions(catalog, databaseName)) await finishDeletion(context, row)
   if (!isFirst && creations.length + restores.length === 0) return
   sweepTemporaryFiles(context)
   await storage.removePartialWrites(databasePrefix(databaseName))
   for (const row of creations) await settleCreation(context, row)
-  for (const { id, requestedAt, preRestoreBackup, snapshotName } of restores) {
-    const way = preRestoreBackup === null ? 'nothing was applied' : `the database holds either its old or the restored content; the old one is in ${preRestoreBackup}`
-    context.logger.warn({ snapshot: snapshotName }, `A restore was interrupted: ${way}`)
-    const finishedAt = new Date().toISOString()
-    recordRestoreEnded(catalog, id, { status: 'FAILED', finishedAt, durationMs: Date.parse(finishedAt) - Date.parse(requestedAt), error: interrupted(`the process ended during the restore; ${way}`) })
-  }
+  for (const row of restores) settleRestore(context, row)
+}
+
+function settleRestore ({ catalog, logger, settings: { recoveryDir } }: SnapshotContext, { id, requestedAt, snapshotName }: RestoreRow): void {
+  const intent = readIntent(recoveryDir, id)
+  const way = intent === null ? 'nothing was applied' : `the database holds either its old or the restored content; the old one is in ${intent.backup}`
+  logger.warn({ snapshot: snapshotName }, `A restore was interrupted: ${way}`)
+  const finishedAt = new Date().toISOString()
+  recordRestoreEnded(catalog, id, { status: 'FAILED', finishedAt, durationMs: Date.parse(finishedAt) - Date.parse(requestedAt), error: interrupted(`the process ended during the restore; ${way}`) })
+  removeIntent(recoveryDir, id)
 }
 
 /** A creation whose manifest is stored and whose pack is whole had happened; any other is undone. */

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { open, rm } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { SnapshotRow, SnapshotStatus, Trigger } from '../catalog/schema.ts'
 import { findLatest, findSnapshot, pageOfSnapshots, updateSnapshotRow } from '../catalog/snapshots.ts'
@@ -11,6 +11,7 @@ import { SnapshotContext } from './context.ts'
 import { createSnapshot } from './create-snapshot.ts'
 import { deleteSnapshot } from './delete-snapshot.ts'
 import { requireRoom } from './disk-space.ts'
+import { removeDatabase } from './remove-database.ts'
 import { healthOf, type Health } from './health.ts'
 import { requireRestorable, restoreSnapshot, type RestoreResult } from './restore-snapshot.ts'
 import { applyRetention } from './retention.ts'
@@ -53,7 +54,7 @@ export interface ListOptions {
  * await writer.close()
  * ```
  *
- * A snapshot is named by its name, its id, or `latest`. Every method may throw FST_SNAPSHOT_BUSY (another process works on
+ * A snapshot is named by its name, its id, or `latest`; what `latest` is, is settled when a method is called. Every method may throw FST_SNAPSHOT_BUSY (another process works on
  * these snapshots), FST_SNAPSHOT_QUEUE_FULL and FST_SNAPSHOT_CANCELLED (it is being closed).
  */
 export class SnapshotWriter {
@@ -108,10 +109,10 @@ export class SnapshotWriter {
   /** Pins or unpins a snapshot, or replaces its labels. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE (nothing is stored of it) */
   async updateSnapshot (reference: string, change: { pinned?: boolean, labels?: Record<string, string> }): Promise<Snapshot> {
     checkLabels(change.labels ?? {})
-    this.#find(reference)
+    const { id } = this.#find(reference)
     return await this.#run(async () => {
       const { storage, catalog } = this.#context
-      const row = this.#find(reference)
+      const row = this.#find(id)
       requireStored(row)
       const { pinned, labels } = { ...row, ...change }
       const revision = row.marksRevision + 1
@@ -122,8 +123,8 @@ export class SnapshotWriter {
 
   /** Deletes a snapshot for good. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_PINNED */
   async deleteSnapshot (reference: string): Promise<void> {
-    this.#find(reference)
-    await this.#run(async () => { await deleteSnapshot(this.#context, this.#find(reference)) })
+    const { id } = this.#find(reference)
+    await this.#run(async () => { await deleteSnapshot(this.#context, this.#find(id)) })
   }
 
   /**
@@ -133,9 +134,10 @@ export class SnapshotWriter {
    * FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_RESTORE_FAILED
    */
   async restoreFromSnapshot (reference: string, { allowDamaged = false, before }: { allowDamaged?: boolean, before?: string } = {}): Promise<RestoreResult> {
-    requireRestorable(this.#find(reference, before), allowDamaged)
+    const { id, ...found } = this.#find(reference, before)
+    requireRestorable({ id, ...found }, allowDamaged)
     return await this.#run(async signal => {
-      const row = this.#find(reference, before)
+      const row = this.#find(id)
       requireRestorable(row, allowDamaged)
       return await restoreSnapshot(this.#context, row, signal)
     })
@@ -143,8 +145,8 @@ export class SnapshotWriter {
 
   /** Reads back every stored byte of a snapshot. Damage is an outcome, not an error. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE */
   async verifySnapshot (reference: string): Promise<Verification> {
-    this.#find(reference)
-    return await this.#run(async signal => await verifySnapshot(this.#context, this.#find(reference), signal))
+    const { id } = this.#find(reference)
+    return await this.#run(async signal => await verifySnapshot(this.#context, this.#find(id), signal))
   }
 
   /**
@@ -152,9 +154,9 @@ export class SnapshotWriter {
    * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE, FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_NO_ROOM
    */
   async downloadSnapshot (reference: string, { before }: { before?: string } = {}): Promise<{ snapshot: Snapshot, stream: Readable }> {
-    this.#find(reference, before)
+    const { id } = this.#find(reference, before)
     return await this.#run(async signal => {
-      const row = this.#find(reference, before)
+      const row = this.#find(id)
       requireRestorable(row, true)
       const manifest = await readManifest(this.#context, row)
       const file = this.#context.temporaryFile(`download-${randomUUID()}.db`)
@@ -164,7 +166,7 @@ export class SnapshotWriter {
         const handle = await open(file)
         return { snapshot: toSnapshot(row), stream: handle.createReadStream({ highWaterMark: 256 * 1024 }) }
       } finally {
-        for (const suffix of ['', '-wal', '-shm']) await rm(file + suffix, { force: true }) // the open stream keeps the content
+        removeDatabase(file) // the open stream keeps the content
       }
     })
   }
@@ -197,7 +199,9 @@ export class SnapshotWriter {
       try {
         return await operation(signal)
       } finally {
-        await this.#context.tidyCatalog()
+        await this.#context.tidyCatalog().catch((error: unknown) => {
+          this.#context.logger.warn({ err: error }, `The catalog's log was not moved into its file yet: ${messageOf(error)}`)
+        })
       }
     })
   }

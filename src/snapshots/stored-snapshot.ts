@@ -39,9 +39,7 @@ export async function stage ({ storage }: SnapshotContext, { database, image, ma
     let sent: Promise<void> = Promise.resolve()
     const engine = new Engine('stage-image', { manifest: { image, map }, file }, {
       signal,
-      onEvent: event => {
-        if (event.type === 'plan') sent = send(event.ranges, true)
-      }
+      onEvent: ({ ranges }) => { sent = send(ranges, true) }
     })
     // What goes wrong with the storage ends the engine, which would wait for bytes that never come.
     const send = async (ranges: PackRange[], end: boolean): Promise<void> => {

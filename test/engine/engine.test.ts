@@ -59,17 +59,26 @@ t.test('an aborted signal ends an engine with its reason, also before it begins'
 
 t.test('a handler of events that fails ends the engine with its error', async t => {
   const folder = t.testdir()
-  makeDatabase(join(folder, 'app.db')).close()
-  makeDatabase(join(folder, 'image.db')).close()
-  const running = runEngine('apply-image', {
-    target: { path: join(folder, 'app.db'), lockTimeoutMs: 1000 },
-    image: join(folder, 'image.db'),
-    name: 'image',
-    lockFile: join(folder, 'engine.lock'),
-    safetyCopy: null,
-    quarantine: join(folder, 'quarantine')
-  }, { onEvent: () => { throw new Error('the catalog is full') } })
-  await t.rejects(running, { message: 'the catalog is full' })
+  const path = join(folder, 'app.db')
+  makeDatabase(path).close()
+  const creation = new Engine('create-image', { source: { path, lockTimeoutMs: 1000 }, temporaryFile: join(folder, 'temporary.db'), packId: '01234567-89ab-4cde-8f01-23456789abcd', level: 1, check: true, allowDamaged: false })
+  const pack: Buffer[] = []
+  for await (const chunk of creation.output()) pack.push(chunk)
+  const { image, map } = await creation.result
+  const staging = new Engine('stage-image', { manifest: { image, map }, file: null }, { onEvent: () => { throw new Error('no bytes to be had') } })
+  staging.input.write(Buffer.concat(pack).subarray(map.offset, map.offset + map.storedLength))
+  await t.rejects(staging.result, { message: 'no bytes to be had' })
+})
+
+t.test('what a preloaded module prints does not get into the bytes of an engine', async t => {
+  const folder = t.testdir({ 'noisy.cjs': "console.log('a banner of some tool')" })
+  const path = join(folder, 'app.db')
+  makeDatabase(path).close()
+  t.intercept(process, 'env', { value: { ...process.env, NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --require ${join(folder, 'noisy.cjs')}` } })
+  const engine = new Engine('create-image', { source: { path, lockTimeoutMs: 1000 }, temporaryFile: join(folder, 'temporary.db'), packId: '01234567-89ab-4cde-8f01-23456789abcd', level: 1, check: true, allowDamaged: false })
+  let bytes = 0
+  for await (const chunk of engine.output()) bytes += chunk.length
+  t.equal(bytes, (await engine.result).packBytes)
 })
 
 t.test('an engine whose process cannot be started is an error that says so', async t => {

@@ -70,6 +70,7 @@ t.test('a missing database whose folder is missing too is made', async t => {
   const path = join(folder, 'data', 'app.db')
   const { path: source, writer } = await prepare(t)
   await writer.close()
+  rmSync(source) // it was moved, and then lost
   const other = writerFor(t, path, { databaseName: 'app', snapshotDir: join(source, '..', 'backups') })
   await other.restoreFromSnapshot('before')
   t.equal(integrityOf(path), 'ok')

@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3'
-import { existsSync, readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import * as checking from '../../src/snapshots/check-live-database.ts'
@@ -58,14 +58,23 @@ t.test('an engine that dies before its transaction is committed has changed noth
   const { writer, path, changed } = await failingWriter(t, {
     runEngine: async (task, input, options) => {
       if (task !== 'apply-image') return await engine.runEngine(task, input, options)
-      return await engine.runEngine(task, input, { ...options, onEvent: async (event, process) => { await options?.onEvent?.(event, process); process.kill(new Error('out of memory')) } })
+      const { intentFile, target } = input as { intentFile: string, target: { path: string } }
+      writeFileSync(intentFile, JSON.stringify({ schemaCookie: query(target.path, 'PRAGMA schema_version'), backup: 'its path' }))
+      throw new Error('out of memory')
     }
   })
   await t.rejects(writer.restoreFromSnapshot('before'), { message: 'Restore failed: out of memory' })
   t.same(contentOf(path), changed)
   t.equal(outcomes(path), 'FAILED FST_SNAPSHOT_RESTORE_FAILED')
-  t.same(readdirSync(join(path, '..', 'recovery')).filter(name => name.startsWith('pre_rollback_')), [])
-  t.notOk(existsSync(`${path}-journal`))
+  t.same(readdirSync(join(path, '..', 'recovery')), ['.database'])
+})
+
+t.test('a restored database that its application holds locked is restored all the same', async t => {
+  const { writer, path } = await failingWriter(t, {
+    check: async () => { throw Object.assign(new Error('locked'), { code: 'FST_SNAPSHOT_DATABASE_LOCKED', statusCode: 503 }) }
+  })
+  t.match(await writer.restoreFromSnapshot('before'), { status: 'SUCCESS' })
+  t.equal(query(path, 'SELECT count(*) FROM items'), 100)
 })
 
 t.test('an engine that dies after its transaction was committed is rolled back', async t => {

@@ -56,11 +56,17 @@ t.test('a creation is not undone while its storage cannot be asked', async t => 
   t.match(await writer.getSnapshot(id), { status: 'CREATING' })
 })
 
+t.test('a deletion that was interrupted is finished', async t => {
+  const { writer, backups } = await interruptedCreation(t)
+  change(backups, "UPDATE snapshots SET status = 'COMPLETED', deletedAt = '2026-01-01T00:00:00.000Z', replicas = '[{\"storage\":\"local\",\"state\":\"STORED\"}]'")
+  await writer.settle()
+  t.same(filesIn(backups), [])
+})
+
 t.test('what a killed process left in temporary files is swept', async t => {
   const { writer, backups } = await interruptedCreation(t)
   const recovery = join(backups, '..', 'recovery')
   mkdirSync(join(backups, '.tmp', 'app'), { recursive: true })
-  mkdirSync(recovery)
   writeFileSync(join(backups, '.tmp', 'app', 'staged.db'), 'x')
   writeFileSync(join(backups, 'app', 'snapshots', '.01234567-89ab-4cde-8f01-23456789abcd.partial'), 'x')
   writeFileSync(join(recovery, '.pre_restore_20260101T000000Z.partial'), 'x')
@@ -70,15 +76,18 @@ t.test('what a killed process left in temporary files is swept', async t => {
   t.same(filesIn(recovery), [join(recovery, 'pre_restore_20260101T000000Z.db')], 'a complete backup stays')
 })
 
-for (const [applied, backup, message] of [['nothing', 'NULL', /nothing was applied/], ['perhaps something', "'/recovery/pre_restore_x.db'", /the old one is in \/recovery\/pre_restore_x.db/]] as const) {
+for (const [applied, intent, message] of [['nothing', null, /nothing was applied/], ['perhaps something', '{"schemaCookie":1,"backup":"/recovery/pre_restore_x.db"}', /the old one is in \/recovery\/pre_restore_x.db/]] as const) {
   t.test(`a restore that was interrupted when ${applied} was applied is settled as failed, and says so`, async t => {
     const { writer, backups } = await interruptedCreation(t)
-    change(backups, `INSERT INTO restores (id, database, snapshotId, snapshotName, status, requestedAt, preRestoreBackup) VALUES ('r', 'app', 's', 'interrupted', 'APPLYING', '2026-01-01T00:00:00.000Z', ${backup})`)
+    change(backups, "INSERT INTO restores (id, database, snapshotId, snapshotName, status, requestedAt) VALUES ('r', 'app', 's', 'interrupted', 'BACKED_UP', '2026-01-01T00:00:00.000Z')")
+    const recovery = join(backups, '..', 'recovery')
+    if (intent !== null) writeFileSync(join(recovery, '.r.intent'), intent)
     await writer.settle()
     const database = new Database(join(backups, 'catalog.db'))
     const row = database.prepare('SELECT status, error FROM restores').get() as { status: string, error: string }
     database.close()
     t.equal(row.status, 'FAILED')
+    t.same(filesIn(recovery), [])
     t.match(JSON.parse(row.error), { code: 'FST_SNAPSHOT_INTERRUPTED', message })
   })
 }

@@ -1,0 +1,34 @@
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { codeOf, OptionError } from '../errors.ts'
+import type { SnapshotSettings } from '../options.ts'
+
+/*
+ * Two databases must not share a name in one snapshot folder, nor a recovery folder: the retention of one would delete the
+ * snapshots of the other, and a restore would bring back the wrong content. So each place notes whose it is.
+ */
+
+/** Takes the places of a database. @throws FST_SNAPSHOT_INVALID_OPTION where one belongs to another database */
+export function claimPlaces ({ database, databaseName, snapshotDir, recoveryDir }: SnapshotSettings): void {
+  claim(join(snapshotDir, '.databases', databaseName), database, owner => `"databaseName" (SNAPSHOT_DATABASE): in ${snapshotDir} the name ${databaseName} belongs to ${owner}; give this database another name or another snapshotDir`)
+  claim(join(recoveryDir, '.database'), database, owner => `"recoveryDir" (RECOVERY_DIR): ${recoveryDir} keeps the pre-restore backups of ${owner}; give this database a folder of its own`)
+}
+
+function claim (file: string, database: string, refusal: (owner: string) => string): void {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+  try {
+    writeFileSync(file, database, { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    if (codeOf(error) !== 'EEXIST') throw error
+    const owner = readFileSync(file, 'utf8')
+    if (owner === database || isSameFile(owner, database)) return
+    // A database that was moved takes its places along.
+    if (statSync(owner, { throwIfNoEntry: false }) === undefined) writeFileSync(file, database)
+    else throw new OptionError(`${refusal(owner)}. If ${database} has taken its place, remove ${file}`)
+  }
+}
+
+function isSameFile (a: string, b: string): boolean {
+  const [first, second] = [a, b].map(path => statSync(path, { throwIfNoEntry: false }))
+  return first !== undefined && second !== undefined && first.dev === second.dev && first.ino === second.ino
+}
