@@ -14,7 +14,7 @@ import { sources } from './schema.ts'
 export type CatalogDatabase = BaseSQLiteDatabase<'sync', Database.RunResult>
 
 const MIGRATIONS = fileURLToPath(new URL('../../drizzle', import.meta.url))
-const LOCK_TIMEOUT_MS = 10_000
+const LOCK_TIMEOUT_MS = 5_000
 
 /** How long opening and closing may wait for another process. */
 const PATIENT_TIMEOUT_MS = 5_000

@@ -18,7 +18,7 @@ export function openCatalog (t: Test, folder = t.testdir()): Catalog {
 /** Adds a snapshot to the catalog, COMPLETED unless something else is asked for. */
 export function addSnapshot (catalog: Catalog, name: string, change: Partial<SnapshotRow> = {}): SnapshotRow {
   const row = insertSnapshot(catalog, {
-    id: randomUUID(), database: 'app', name, status: 'COMPLETED', trigger: 'manual', source: catalog.source, integrity: 'ok', createdAt: '2026-11-22T10:00:00.000Z', ...change
+    id: randomUUID(), database: 'app', name, status: 'COMPLETED', trigger: 'manual', source: catalog.source, integrity: 'ok', replicas: [{ storage: 'local', state: 'STORED' }], createdAt: '2026-11-22T10:00:00.000Z', ...change
   })
   return change.sequence === undefined ? row : updateSnapshotRow(catalog, row.id, { sequence: change.sequence }) as SnapshotRow
 }

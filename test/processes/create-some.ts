@@ -1,4 +1,4 @@
-import { SnapshotWriter } from '../../src/index.ts'
+import { SnapshotWriter } from '../helpers/built.ts'
 
 /* Creates some snapshots at once and says how each ended. */
 const writer = new SnapshotWriter({ database: process.argv[2] as string })

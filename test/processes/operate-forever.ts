@@ -1,4 +1,4 @@
-import { SnapshotWriter } from '../../src/index.ts'
+import { SnapshotWriter } from '../helpers/built.ts'
 
 /* A host that restores or creates again and again, until it is killed. */
 const [, , path, operation] = process.argv

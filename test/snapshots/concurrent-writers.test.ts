@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import { isBalanced, makeBank } from '../helpers/bank.ts'
 import { integrityOf } from '../helpers/databases.ts'
-import { download, writerFor } from '../helpers/round-trip.ts'
+import { builtWriterFor } from '../helpers/built.ts'
+import { download } from '../helpers/round-trip.ts'
 import { BackgroundScript } from '../helpers/run-script.ts'
 
 const SNAPSHOTS = 50
@@ -13,7 +14,7 @@ for (const journalMode of ['wal', 'delete'] as const) {
     const path = join(folder, 'app.db')
     makeBank(path, { journalMode })
     const bank = await BackgroundScript.start<{ acknowledged: number, errors: number }>(t, 'transfer-forever', path)
-    const writer = writerFor(t, path)
+    const writer = builtWriterFor(t, path)
     let sound = 0
     for (let number = 0; number < SNAPSHOTS; number++) {
       const { status } = await writer.createSnapshot(`number-${number}`)

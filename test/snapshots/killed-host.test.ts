@@ -5,10 +5,10 @@ import t, { type Test } from 'tap'
 import { contentOf, integrityOf, makeDatabase, addRows, type JournalMode } from '../helpers/databases.ts'
 import { filesIn } from '../helpers/damage.ts'
 import { enginesOf, isAlive, until } from '../helpers/processes.ts'
-import { writerFor } from '../helpers/round-trip.ts'
+import { builtWriterFor } from '../helpers/built.ts'
 import { BackgroundScript } from '../helpers/run-script.ts'
 
-const KILLS = 6
+const KILLS = 4
 
 /** Kills a host that is at work, at some moment, and returns when its last engine is gone. */
 async function killHost (t: Test, path: string, operation: 'create' | 'restore', afterMs: number): Promise<void> {
@@ -24,7 +24,7 @@ for (const journalMode of ['wal', 'delete'] as JournalMode[]) {
   t.test(`a host killed in a restore leaves the old or the new content, and nobody changes it afterwards, journal mode ${journalMode}`, async t => {
     const path = join(t.testdir(), 'app.db')
     const database = makeDatabase(path, { journalMode, rows: 10 })
-    const writer = writerFor(t, path)
+    const writer = builtWriterFor(t, path)
     await writer.createSnapshot('small')
     const small = contentOf(path)
     addRows(database, 40_000)
@@ -55,7 +55,7 @@ t.test('a host killed in a creation leaves no half snapshot: what is COMPLETED c
   const content = contentOf(path)
   for (let kill = 0; kill < KILLS; kill++) await killHost(t, path, 'create', kill * 41)
 
-  const writer = writerFor(t, path)
+  const writer = builtWriterFor(t, path)
   await writer.settle()
   const { snapshots } = await writer.listSnapshots({ limit: 1000 })
   const completed = snapshots.filter(({ status }) => status === 'COMPLETED')

@@ -5,7 +5,8 @@ import t from 'tap'
 import { query } from '../helpers/bank.ts'
 import { integrityOf, makeLargeDatabase } from '../helpers/databases.ts'
 import { unlessInstalled, unlessLarge } from '../helpers/requirements.ts'
-import { download, sha256OfFile, writerFor } from '../helpers/round-trip.ts'
+import { builtWriterFor } from '../helpers/built.ts'
+import { download, sha256OfFile } from '../helpers/round-trip.ts'
 
 const LOCK_BYTE = 1024 ** 3
 
@@ -18,7 +19,7 @@ t.test('a database beyond the page of the lock byte, at 1 GiB, comes back as it 
   const digest = (file: string): unknown => query(file, 'SELECT sum(length(data)) || sum(unicode(text)) || max(data) FROM items WHERE id % 7 = 0')
   const content = digest(path)
 
-  const writer = writerFor(t, path)
+  const writer = builtWriterFor(t, path)
   const { checksum } = await writer.createSnapshot('large')
   const file = join(folder, 'downloaded.db')
   await download(writer, 'large', file)
@@ -39,7 +40,7 @@ t.test('a snapshot can be restored by hand with zstd alone', { skip: unlessInsta
   const folder = t.testdir()
   const path = join(folder, 'app.db')
   makeLargeDatabase(path, 3_000_000)
-  const writer = writerFor(t, path)
+  const writer = builtWriterFor(t, path)
   const { id, checksum } = await writer.createSnapshot('by-hand')
   const file = join(folder, 'by-hand.db')
   execFileSync('zstd', ['-q', '-d', join(folder, 'backups', 'app', 'packs', id, 'data.zst'), '-o', file])
