@@ -15,7 +15,7 @@ export interface SnapshotOptions {
   databaseName?: string
   /** Where snapshots and the catalog are kept. Default: `backups` beside the database. */
   snapshotDir?: string
-  /** Where pre-restore backups are kept. Default: `recovery` beside the database. */
+  /** Where pre-restore backups are kept. Default: `recovery` beside the database; for a second database there, a folder of its name in that. */
   recoveryDir?: string
   /** Where snapshots are stored. Default: local files in `snapshotDir`. */
   storage?: SnapshotStorage
@@ -74,7 +74,7 @@ export interface ScheduleOptions {
 
 type Defaulted = 'compressionLevel' | 'lockTimeout' | 'integrityCheckMaxAge' | 'allowDamaged' | 'logger'
 /** Options after every check and default; paths are absolute. */
-export type SnapshotSettings = SnapshotOptions & Required<Pick<SnapshotOptions, Defaulted | 'database' | 'databaseName' | 'snapshotDir' | 'recoveryDir'>>
+export type SnapshotSettings = SnapshotOptions & Required<Pick<SnapshotOptions, Defaulted | 'database' | 'databaseName' | 'snapshotDir' | 'recoveryDir'>> & { isRecoveryDirDefault: boolean }
 
 export interface PluginSettings extends SnapshotSettings {
   auth: TokenOptions | RoleFunction | false
@@ -199,7 +199,8 @@ function settle (options: SnapshotOptions): SnapshotSettings {
     databaseName: options.databaseName ?? slug(database),
     ...(options.migrations && { migrations: { folder: resolve(options.migrations.folder) } }),
     snapshotDir: resolve(options.snapshotDir ?? join(dirname(database), 'backups')),
-    recoveryDir: resolve(options.recoveryDir ?? join(dirname(database), 'recovery'))
+    recoveryDir: resolve(options.recoveryDir ?? join(dirname(database), 'recovery')),
+    isRecoveryDirDefault: options.recoveryDir === undefined
   }
   for (const option of ['snapshotDir', 'recoveryDir'] as const) requireFolder(option, settings[option])
   if (settings.migrations !== undefined && !existsSync(join(settings.migrations.folder, 'meta', '_journal.json'))) {

@@ -17,6 +17,7 @@ t.test('a path is enough, and everything else has a default', async t => {
     databaseName: 'app',
     snapshotDir: resolve('data/backups'),
     recoveryDir: resolve('data/recovery'),
+    isRecoveryDirDefault: true,
     compressionLevel: 1,
     lockTimeout: 10_000,
     integrityCheckMaxAge: 0,
@@ -46,7 +47,7 @@ t.test('what is given is kept, folders made absolute', async t => {
     logger: { info () {}, warn () {}, error () {} }
   }
   const settings = snapshotSettings({ ...given, database: 'file:./x.db?a', snapshotDir: 'one', recoveryDir: './two' })
-  t.strictSame(settings, { ...given, database: resolve('x.db'), snapshotDir: resolve('one'), recoveryDir: resolve('two') })
+  t.strictSame(settings, { ...given, database: resolve('x.db'), snapshotDir: resolve('one'), recoveryDir: resolve('two'), isRecoveryDirDefault: false })
 })
 
 t.test('undefined values count as not given', async t => {

@@ -1,9 +1,10 @@
-import { closeSync, existsSync, fsyncSync, openSync, readSync, statSync, writeSync } from 'node:fs'
+import { existsSync, fsyncSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'better-sqlite3'
-import { BusyError, codeOf, DatabaseLockedError, NotRestorableError } from '../errors.ts'
+import { BusyError, codeOf, DatabaseLockedError } from '../errors.ts'
 import { LockFile } from '../lock-file.ts'
-import { HEADER_BYTES, parseHeader, readHeader, type DatabaseHeader } from './database-header.ts'
+import { parseHeader, type DatabaseHeader } from './database-header.ts'
+import { kindOf, makeAlike, type Kind } from './database-kind.ts'
 import { LivePages, type CommittedPages } from './live-pages.ts'
 import { placeImage } from './place-image.ts'
 import { completeSafetyCopy, placeSafetyCopy, syncFolderOf, writeDurably, type SafetyCopy } from './safety-copy.ts'
@@ -76,7 +77,7 @@ async function replaceContent (input: ApplyImageInput, deadline: number): Promis
   try {
     const kind = kindOf(live)
     const pages = new LivePages(live.name, kind.pageSize)
-    makeAlike(input, kind)
+    makeAlike(image, kind, input.name)
     source = new Database(image, { readonly: true })
     const since = await copyIntoLive(input, safetyCopy, live, source, pages, kind, deadline)
     const lockedMs = Math.round(performance.now() - since)
@@ -90,68 +91,6 @@ async function replaceContent (input: ApplyImageInput, deadline: number): Promis
 
 /** Held by the process; a local variable could be collected, and the lock with it. */
 let engineLock: LockFile | null = null
-
-/** What of the live database a transaction on it cannot change. */
-interface Kind { pageSize: number, encoding: string, isWal: boolean, isEmpty: boolean }
-
-/** From SQLite where it can say, as the first page may stand in the log only; else, with a damaged schema, from the file. */
-function kindOf (live: Database.Database): Kind {
-  const property = (pragma: string): unknown => live.pragma(pragma, { simple: true })
-  try {
-    return { pageSize: property('page_size') as number, encoding: String(property('encoding')), isWal: property('journal_mode') === 'wal', isEmpty: property('page_count') === 0 }
-  } catch (error) {
-    if (!isCorrupt(error)) throw error
-    return { ...readHeaderOf(live), isEmpty: false }
-  }
-}
-
-const isCorrupt = (error: unknown): boolean => /^SQLITE_CORRUPT/.test(codeOf(error) ?? '')
-
-/** The descriptor stays open: closing it would drop the locks of this process. */
-function readHeaderOf (live: Database.Database): DatabaseHeader {
-  const bytes = Buffer.alloc(HEADER_BYTES)
-  readSync(openSync(live.name, 'r'), bytes, 0, bytes.length, 0)
-  return parseHeader(bytes)
-}
-
-/** Gives the image the live file's journal mode, and refuses what a transaction on the live file cannot change. */
-function makeAlike ({ image, name }: ApplyImageInput, live: Kind): void {
-  if (statSync(image).size === 0) makeOnePage(image, live)
-  if (live.isEmpty) return // an empty file takes everything from the image
-  const theirs = readHeader(image)
-  for (const [what, theirsIs, oursIs] of [['page size', theirs.pageSize, live.pageSize], ['text encoding', theirs.encoding, live.encoding]]) {
-    if (theirsIs !== oursIs) throw new NotRestorableError(name, `its ${String(what)} is ${String(theirsIs)}, that of the live database ${String(oursIs)}. Stop the application, move the database aside with its -wal and -shm, and restore again`)
-  }
-  if (theirs.isWal !== live.isWal) setJournalMode(image, live.isWal)
-}
-
-/** SQLite cannot copy from a file without pages: an empty database of one page is the same to everyone. */
-function makeOnePage (image: string, live: Kind): void {
-  const staged = new Database(image)
-  staged.exec(`PRAGMA page_size = ${live.pageSize}; PRAGMA encoding = '${live.encoding}'`)
-  staged.exec('VACUUM')
-  staged.close()
-}
-
-function setJournalMode (image: string, isWal: boolean): void {
-  const staged = new Database(image)
-  try {
-    staged.pragma(`journal_mode = ${isWal ? 'WAL' : 'DELETE'}`)
-  } catch (error) {
-    // With a damaged schema SQLite does not, but bytes 18 and 19 of the header are all there is to it.
-    if (!isCorrupt(error)) throw error
-    staged.close()
-    writeJournalMode(image, isWal)
-  } finally {
-    staged.close()
-  }
-}
-
-function writeJournalMode (image: string, isWal: boolean): void {
-  const descriptor = openSync(image, 'r+')
-  writeSync(descriptor, Buffer.alloc(2, isWal ? 2 : 1), 0, 2, 18)
-  closeSync(descriptor)
-}
 
 /** @returns when the write lock was taken */
 async function copyIntoLive (input: ApplyImageInput, safetyCopy: SafetyCopy, live: Database.Database, source: Database.Database, pages: LivePages, kind: Kind, deadline: number): Promise<number> {

@@ -8,10 +8,23 @@ import type { SnapshotSettings } from '../options.ts'
  * snapshots of the other, and a restore would bring back the wrong content. So each place notes whose it is.
  */
 
-/** Takes the places of a database. @throws FST_SNAPSHOT_INVALID_OPTION where one belongs to another database */
-export function claimPlaces ({ database, databaseName, snapshotDir, recoveryDir }: SnapshotSettings): void {
+/**
+ * Takes the places of a database.
+ * @returns its recovery folder: where the default one is another database's, a folder of its own within that
+ * @throws FST_SNAPSHOT_INVALID_OPTION where a place belongs to another database
+ */
+export function claimPlaces ({ database, databaseName, snapshotDir, recoveryDir, isRecoveryDirDefault }: SnapshotSettings): string {
   claim(join(snapshotDir, '.databases', databaseName), database, owner => `"databaseName" (SNAPSHOT_DATABASE): in ${snapshotDir} the name ${databaseName} belongs to ${owner}; give this database another name or another snapshotDir`)
-  claim(join(recoveryDir, '.database'), database, owner => `"recoveryDir" (RECOVERY_DIR): ${recoveryDir} keeps the pre-restore backups of ${owner}; give this database a folder of its own`)
+  const claimFolder = (folder: string): string => {
+    claim(join(folder, '.database'), database, owner => `"recoveryDir" (RECOVERY_DIR): ${folder} keeps the pre-restore backups of ${owner}; give this database a folder of its own`)
+    return folder
+  }
+  try {
+    return claimFolder(recoveryDir)
+  } catch (error) {
+    if (!isRecoveryDirDefault || codeOf(error) !== 'FST_SNAPSHOT_INVALID_OPTION') throw error
+    return claimFolder(join(recoveryDir, databaseName))
+  }
 }
 
 function claim (file: string, database: string, refusal: (owner: string) => string): void {

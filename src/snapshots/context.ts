@@ -32,12 +32,11 @@ export class SnapshotContext {
   /** @throws FST_SNAPSHOT_INVALID_OPTION, FST_SNAPSHOT_CATALOG_DAMAGED */
   constructor (settings: SnapshotSettings) {
     const { snapshotDir, databaseName } = settings
-    this.settings = settings
+    this.settings = { ...settings, recoveryDir: claimPlaces(settings) }
     this.logger = settings.logger
     this.target = { path: settings.database, lockTimeoutMs: settings.lockTimeout }
     this.temporaryDir = join(snapshotDir, '.tmp', databaseName)
     this.engineLockFile = join(snapshotDir, '.locks', `${databaseName}.engine.lock`)
-    claimPlaces(settings)
     this.catalog = Catalog.open(snapshotDir)
     this.storage = settings.storage ?? new LocalStorage(snapshotDir)
     this.queue = new OperationQueue({

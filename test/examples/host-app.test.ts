@@ -78,7 +78,7 @@ t.test('with DATABASE_URL it serves the snapshots of that database and changes n
   const before = contentOf(path)
   const { mtimeMs } = statSync(path)
   const token = 'a-secret-of-the-operator'
-  const { url, pid, stop } = await startExample(t, folder, { DATABASE_URL: 'file:./prisma/dev.db', SNAPSHOT_ADMIN_TOKEN: token })
+  const { url, pid, stop } = await startExample(t, folder, { DATABASE_URL: 'file:./prisma/dev.db', SNAPSHOT_ADMIN_TOKEN: token, SNAPSHOT_VIEWER_TOKEN: 'a-token-for-viewers' })
   const { stdout } = await shell('curl', ['-sf', '-X', 'POST', `${url}/snapshots`, '-H', `Authorization: Bearer ${token}`])
   t.match(JSON.parse(stdout), { database: 'dev', status: 'COMPLETED' })
   await stop('SIGTERM')

@@ -68,7 +68,10 @@ t.test('keepLast removes older scheduled snapshots, never manual or pinned ones'
 
 t.test('an old snapshot that cannot be removed is logged, and the schedule goes on', async t => {
   class Stubborn extends LocalStorage {
-    override async delete (): Promise<void> { throw new Error('deletion is forbidden') }
+    override async put (...args: Parameters<LocalStorage['put']>): Promise<{ bytes: number }> {
+      if (args[0].includes('/marks/')) throw new Error('deletion is forbidden')
+      return await super.put(...args)
+    }
   }
   const path = join(t.testdir(), 'app.db')
   makeDatabase(path).close()

@@ -1,0 +1,69 @@
+import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs'
+import Database from 'better-sqlite3'
+import { codeOf, NotRestorableError } from '../errors.ts'
+import { HEADER_BYTES, parseHeader, readHeader, type DatabaseHeader } from './database-header.ts'
+
+/** What of the live database a transaction on it cannot change. */
+export interface Kind { pageSize: number, encoding: string, isWal: boolean, isEmpty: boolean }
+
+/** From SQLite where it can say, as the first page may stand in the log only; else, with a damaged schema, from the file. */
+export function kindOf (live: Database.Database): Kind {
+  const property = (pragma: string): unknown => live.pragma(pragma, { simple: true })
+  try {
+    return { pageSize: property('page_size') as number, encoding: String(property('encoding')), isWal: property('journal_mode') === 'wal', isEmpty: property('page_count') === 0 }
+  } catch (error) {
+    if (!isCorrupt(error)) throw error
+    return { ...readHeaderOf(live), isEmpty: false }
+  }
+}
+
+const isCorrupt = (error: unknown): boolean => /^SQLITE_CORRUPT/.test(codeOf(error) ?? '')
+
+/** The descriptor stays open: closing it would drop the locks of this process. */
+function readHeaderOf (live: Database.Database): DatabaseHeader {
+  const bytes = Buffer.alloc(HEADER_BYTES)
+  readSync(openSync(live.name, 'r'), bytes, 0, bytes.length, 0)
+  return parseHeader(bytes)
+}
+
+/**
+ * Gives the image the live file's journal mode.
+ * @throws FST_SNAPSHOT_NOT_RESTORABLE for what a transaction on the live file cannot change
+ */
+export function makeAlike (image: string, live: Kind, name: string): void {
+  if (statSync(image).size === 0) makeOnePage(image, live)
+  if (live.isEmpty) return // an empty file takes everything from the image
+  const theirs = readHeader(image)
+  for (const [what, theirsIs, oursIs] of [['page size', theirs.pageSize, live.pageSize], ['text encoding', theirs.encoding, live.encoding]]) {
+    if (theirsIs !== oursIs) throw new NotRestorableError(name, `its ${String(what)} is ${String(theirsIs)}, that of the live database ${String(oursIs)}. Stop the application, move the database aside with its -wal and -shm, and restore again`)
+  }
+  if (theirs.isWal !== live.isWal) setJournalMode(image, live.isWal)
+}
+
+/** SQLite cannot copy from a file without pages: an empty database of one page is the same to everyone. */
+function makeOnePage (image: string, live: Kind): void {
+  const staged = new Database(image)
+  staged.exec(`PRAGMA page_size = ${live.pageSize}; PRAGMA encoding = '${live.encoding}'`)
+  staged.exec('VACUUM')
+  staged.close()
+}
+
+function setJournalMode (image: string, isWal: boolean): void {
+  const staged = new Database(image)
+  try {
+    staged.pragma(`journal_mode = ${isWal ? 'WAL' : 'DELETE'}`)
+  } catch (error) {
+    // With a damaged schema SQLite does not, but bytes 18 and 19 of the header are all there is to it.
+    if (!isCorrupt(error)) throw error
+    staged.close()
+    writeJournalMode(image, isWal)
+  } finally {
+    staged.close()
+  }
+}
+
+function writeJournalMode (image: string, isWal: boolean): void {
+  const descriptor = openSync(image, 'r+')
+  writeSync(descriptor, Buffer.alloc(2, isWal ? 2 : 1), 0, 2, 18)
+  closeSync(descriptor)
+}

@@ -1,0 +1,59 @@
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { LocalStorage, type SnapshotWriter } from '../../src/index.ts'
+import { makeLargeDatabase } from '../helpers/databases.ts'
+import { enginesOf, isAlive } from '../helpers/processes.ts'
+import { writerFor } from '../helpers/round-trip.ts'
+
+type Put = LocalStorage['put']
+
+/** A writer whose storage does something of its own instead of storing a pack. */
+async function prepare (t: Test, put: Put): Promise<{ writer: SnapshotWriter, temporary: string }> {
+  const path = join(t.testdir(), 'app.db')
+  makeLargeDatabase(path, 3_000_000)
+  class BrokenStorage extends LocalStorage {
+    override put (...args: Parameters<Put>): ReturnType<Put> {
+      return args[0].includes('/packs/') ? put(...args) : super.put(...args)
+    }
+  }
+  return { writer: writerFor(t, path, { storage: new BrokenStorage(join(t.testdirName, 'backups')) }), temporary: join(t.testdirName, 'backups', '.tmp', 'app') }
+}
+
+const puts: Record<string, Put> = {
+  'refuses at once': async () => { throw new Error('no such bucket') },
+  'throws before it returns a promise': () => { throw new Error('no such bucket') },
+  'refuses after the first bytes': async (_key, body) => { await (body as AsyncGenerator<Uint8Array>).next(); throw new Error('no such bucket') },
+  'reads nothing and says all is well': async () => ({ bytes: 1 })
+}
+for (const [what, put] of Object.entries(puts)) {
+  t.test(`where a storage ${what} the creation fails, and nothing waits or is left`, async t => {
+    const { writer, temporary } = await prepare(t, put)
+    for (const name of ['first', 'second']) await t.rejects(writer.createSnapshot(name), { code: 'FST_SNAPSHOT_CREATE_FAILED' })
+    t.same(existsSync(temporary) ? readdirSync(temporary) : [], [])
+    t.same(enginesOf(process.pid).filter(isAlive), [])
+    await writer.close()
+  })
+}
+
+t.test('where a deleted snapshot cannot be removed from storage, it is removed later', async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeLargeDatabase(path, 100_000)
+  let isDown = false
+  class FlakyStorage extends LocalStorage {
+    override async delete (key: string): Promise<void> {
+      if (isDown) throw new Error('unreachable')
+      await super.delete(key)
+    }
+  }
+  const root = join(t.testdirName, 'backups')
+  const writer = writerFor(t, path, { storage: new FlakyStorage(root) })
+  const { id } = await writer.createSnapshot('unwanted')
+  isDown = true
+  await writer.deleteSnapshot('unwanted')
+  t.same((await writer.listSnapshots()).snapshots, [])
+  t.ok(existsSync(join(root, 'app', 'packs', id)))
+  isDown = false
+  await writer.settle()
+  t.notOk(existsSync(join(root, 'app', 'packs', id)))
+})

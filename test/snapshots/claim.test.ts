@@ -1,0 +1,66 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { SnapshotWriter, type SnapshotOptions } from '../../src/index.ts'
+import { makeDatabase } from '../helpers/databases.ts'
+import { writerFor } from '../helpers/round-trip.ts'
+
+t.test('two databases cannot have one name in one snapshot folder', async t => {
+  const folder = t.testdir({ shop: {}, bank: {} })
+  const [shop, bank] = [join(folder, 'shop', 'dev.db'), join(folder, 'bank', 'dev.db')]
+  for (const path of [shop, bank]) makeDatabase(path).close()
+  const snapshotDir = join(folder, 'backups')
+  writerFor(t, shop, { snapshotDir })
+  t.throws(() => new SnapshotWriter({ database: bank, snapshotDir }), { code: 'FST_SNAPSHOT_INVALID_OPTION', message: new RegExp(`"databaseName".*belongs to ${shop}.*another name`) })
+  await writerFor(t, bank, { snapshotDir, databaseName: 'bank' }).createSnapshot()
+})
+
+t.test('two databases in one folder keep their pre-restore backups apart', async t => {
+  const folder = t.testdir()
+  const writers = ['a', 'b'].map(name => {
+    makeDatabase(join(folder, `${name}.db`)).close()
+    return writerFor(t, join(folder, `${name}.db`))
+  })
+  const backups: string[] = []
+  for (const writer of writers) {
+    await writer.createSnapshot('before')
+    backups.push(String((await writer.restoreFromSnapshot('before')).preRestoreBackup))
+  }
+  t.match(backups, [/recovery\/pre_restore_/, /recovery\/b\/pre_restore_/])
+})
+
+t.test('two databases cannot share a recovery folder that was given', async t => {
+  const folder = t.testdir()
+  const [a, b] = [join(folder, 'a.db'), join(folder, 'b.db')]
+  for (const path of [a, b]) makeDatabase(path).close()
+  const recoveryDir = join(folder, 'recovery')
+  writerFor(t, a, { recoveryDir })
+  t.throws(() => new SnapshotWriter({ database: b, recoveryDir }), { code: 'FST_SNAPSHOT_INVALID_OPTION', message: /"recoveryDir".*keeps the pre-restore backups of .*a\.db.*folder of its own/ })
+  await writerFor(t, b, { recoveryDir: join(folder, 'recovery-b') }).createSnapshot()
+})
+
+const ways: Record<string, (path: string) => string> = {
+  'under its own path': path => path,
+  'through a link': path => { symlinkSync(path, `${path}.link`); return `${path}.link` },
+  'after it was moved': path => { renameSync(path, `${path}.moved`); return `${path}.moved` },
+  'after it was lost': path => { rmSync(path); return path }
+}
+for (const [way, go] of Object.entries(ways)) {
+  t.test(`a database finds its snapshots again ${way}`, async t => {
+    const path = join(t.testdir(), 'app.db')
+    const options: SnapshotOptions = { databaseName: 'app', snapshotDir: join(t.testdirName, 'backups'), recoveryDir: join(t.testdirName, 'recovery') }
+    makeDatabase(path).close()
+    await writerFor(t, path, options).createSnapshot('mine')
+    const now = go(path)
+    const { snapshots } = await writerFor(t, now, options).listSnapshots()
+    t.match(snapshots, [{ name: 'mine' }])
+  })
+}
+
+t.test('a folder that cannot be written is an error of its own', async t => {
+  const path = join(t.testdir({ backups: { '.databases': 'a file' } }), 'app.db')
+  makeDatabase(path).close()
+  t.throws(() => new SnapshotWriter({ database: path }), { code: /ENOTDIR|EEXIST/ })
+  t.equal(readFileSync(join(t.testdirName, 'backups', '.databases'), 'utf8'), 'a file')
+  mkdirSync(join(t.testdirName, 'unused'))
+})
