@@ -74,8 +74,8 @@ export const StorageExistsError = createError('FST_SNAPSHOT_STORAGE_EXISTS', 'St
 /** A storage key is not of the allowed form. */
 export const StorageKeyError = createError('FST_SNAPSHOT_STORAGE_KEY', 'Invalid storage key %s', 500)
 
-/** The catalog's file is no database. */
-export const CatalogDamagedError = createError('FST_SNAPSHOT_CATALOG_DAMAGED', 'The catalog %s is damaged; move it aside with its -wal and -shm to begin a new one. The snapshots themselves stay where they are', 500)
+/** The catalog cannot be opened. */
+export const CatalogUnusableError = createError('FST_SNAPSHOT_CATALOG_UNUSABLE', 'The catalog %s cannot be opened: %s. If it is damaged, move it aside with its -wal and -shm to begin a new one; the snapshots themselves stay where they are', 500)
 
 /** The engine process ended without an answer. */
 export const EngineFailedError = createError('FST_SNAPSHOT_ENGINE_FAILED', 'The engine process ended unexpectedly (%s)', 500)

@@ -29,7 +29,9 @@ async function plugin (app: FastifyInstance, options: SnapshotsPluginOptions): P
   const writer = new SnapshotWriter(context)
   const jobs = new ScheduledJobs(writer, settings)
   // Before the server waits for its requests, so that they end; reading stays possible until it has closed.
+  let isClosing = false
   app.addHook('preClose', async () => {
+    isClosing = true
     jobs.stop()
     await writer.drain()
     await jobs.drain()
@@ -39,12 +41,12 @@ async function plugin (app: FastifyInstance, options: SnapshotsPluginOptions): P
 
   const authenticate = authentication(settings.auth)
   await app.register(async scope => {
-    const routes = applyOwnRules(scope)
+    const routes = applyOwnRules(scope, () => isClosing)
     snapshotRoutes(routes, writer, authenticate)
     integrityRoutes(routes, writer.recovery, authenticate)
   }, { prefix: settings.prefix })
   await app.register(async scope => {
-    const routes = applyOwnRules(scope)
+    const routes = applyOwnRules(scope, () => isClosing)
     if (settings.health !== false) healthRoutes(routes, settings.health.path, writer, authenticate)
     if (settings.metrics !== false) metricsRoute(routes, settings.metrics, snapshotMetrics(context), authenticate)
   })

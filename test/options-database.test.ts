@@ -45,7 +45,9 @@ const noPaths: Record<string, string> = {
   '/data/app.db\n': 'ends in white space',
   'file:/data/app.db%20': 'ends in white space',
   'file:/data/app.db ?mode=rw': 'ends in white space',
-  'file://other-host/data/app.db': ''
+  'file://other-host/data/app.db': 'names a host',
+  '"file:./dev.db"': 'stands in quotes',
+  'file:dev.db?mode=memory': 'a database in memory'
 }
 for (const [url, message] of Object.entries(noPaths)) {
   t.test(`DATABASE_URL ${JSON.stringify(url)} is refused`, async t => {

@@ -6,7 +6,7 @@ import Database from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { migrate } from 'drizzle-orm/better-sqlite3/migrator'
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
-import { BusyError, CatalogDamagedError, codeOf } from '../errors.ts'
+import { BusyError, CatalogUnusableError, codeOf, messageOf } from '../errors.ts'
 import { LockFile } from '../lock-file.ts'
 import { sources } from './schema.ts'
 
@@ -122,16 +122,14 @@ export class Catalog {
   }
 }
 
-/** @throws FST_SNAPSHOT_CATALOG_DAMAGED */
+/** @throws FST_SNAPSHOT_CATALOG_UNUSABLE */
 function openSound (path: string): Database.Database {
-  const disk = new Database(path, { timeout: PATIENT_TIMEOUT_MS })
   try {
+    const disk = new Database(path, { timeout: PATIENT_TIMEOUT_MS })
     disk.pragma('journal_mode = WAL')
     return disk
   } catch (error) {
-    disk.close()
-    if (/^SQLITE_(NOTADB|CORRUPT)/.test(codeOf(error) ?? '')) throw new CatalogDamagedError(path, { cause: error })
-    throw error
+    throw new CatalogUnusableError(path, messageOf(error), { cause: error })
   }
 }
 
@@ -140,7 +138,7 @@ function inTransaction<T> (sqlite: Database.Database, change: (database: Catalog
 }
 
 /** The disk does not take a change now, or another process holds the catalog for long. */
-const isDiskFailure = (error: unknown): boolean => /^SQLITE_(FULL|IOERR|BUSY)/.test(codeOf(error) ?? '')
+const isDiskFailure = (error: unknown): boolean => /^SQLITE_(FULL|IOERR|BUSY)/.test(String(codeOf(error)))
 
 /** A copy that takes changes while the disk does not. Bytes 18 and 19 of the header are the journal mode, 1 is not WAL. */
 function copyInMemory (sqlite: Database.Database): Database.Database {

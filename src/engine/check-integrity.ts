@@ -34,7 +34,7 @@ export async function checkIntegrity ({ target, mode }: CheckIntegrityInput): Pr
       database.close()
     }
   } catch (error) {
-    if (!DAMAGE_CODES.has(codeOf(error) ?? '')) throw error
+    if (!DAMAGE_CODES.has(String(codeOf(error)))) throw error
     return { isHealthy: false, errors: [messageOf(error)], unchecked: [], schemaCookie: null }
   }
 }
@@ -43,61 +43,58 @@ export async function checkIntegrity ({ target, mode }: CheckIntegrityInput): Pr
 export function inspect (database: Database.Database, mode: CheckMode): IntegrityReport {
   const unchecked = new Set<string>()
   const errors = checkWhole(database, mode, unchecked)
-  for (const { name, module } of unknownVirtualTables(database)) unchecked.add(`table ${name}: unknown module ${module}`)
+  for (const { name, module } of unknownVirtualTables(database)) unchecked.add(`table ${name}: unknown module ${String(module)}`)
   return { isHealthy: errors.length === 0, errors, unchecked: [...unchecked] }
 }
 
 function checkWhole (database: Database.Database, mode: CheckMode, unchecked: Set<string>): string[] {
   const missing = new Set<string>()
-  for (;;) {
-    try {
-      // With stand-ins for missing functions only the structure can be judged as a whole; the indexes follow one by one.
-      const structure = runCheck(database, missing.size > 0 ? 'quick' : mode)
-      return structure.length > 0 || missing.size === 0 || mode === 'quick' ? structure : checkTables(database, mode, missing, unchecked)
-    } catch (error) {
-      const name = /^(?:unknown function: |no such function: )(.+?)(?:\(\))?$/.exec(messageOf(error))?.[1]
-      if (name !== undefined && !missing.has(name)) {
-        missing.add(name)
-        unchecked.add(`function ${name}`)
-        database.function(name, { deterministic: true, varargs: true }, () => null)
-      } else if (isUnknowable(error)) {
-        return checkTables(database, mode, missing, unchecked)
-      } else {
-        throw error
-      }
-    }
-  }
+  // With stand-ins for missing functions only the structure can be judged as a whole; the indexes follow one by one.
+  const structure = runKnowing(database, () => missing.size > 0 ? 'quick' : mode, missing, unchecked)
+  const isComplete = structure !== null && (structure.length > 0 || missing.size === 0 || mode === 'quick')
+  return isComplete ? structure : checkTables(database, mode, missing, unchecked)
 }
 
 /** Checks table by table, passing over the parts that need what only the application has. */
-function checkTables (database: Database.Database, mode: CheckMode, missing: ReadonlySet<string>, unchecked: Set<string>): string[] {
+function checkTables (database: Database.Database, mode: CheckMode, missing: Set<string>, unchecked: Set<string>): string[] {
   const errors: string[] = []
   const objects = database.prepare('SELECT type, name, tbl_name AS owner, sql FROM sqlite_schema').all() as Array<{ type: string, name: string, owner: string, sql: string | null }>
   for (const table of objects.filter(object => object.type === 'table')) {
-    const unknowable = objects.filter(object => object.owner === table.name && [...missing].some(name => object.sql?.toLowerCase().includes(name.toLowerCase())))
+    const unknowable = objects.filter(object => object.owner === table.name && [...missing].some(name => String(object.sql).toLowerCase().includes(name.toLowerCase())))
     for (const object of unknowable) unchecked.add(`${object.type} ${object.name}`)
-    try {
-      errors.push(...runCheck(database, unknowable.length > 0 ? 'quick' : mode, table.name))
-    } catch (error) {
-      if (!isUnknowable(error)) throw error
-      unchecked.add(`table ${table.name}: ${messageOf(error)}`)
-    }
+    const found = runKnowing(database, () => unknowable.length > 0 ? 'quick' : mode, missing, unchecked, table.name)
+    if (found === null) unchecked.add(`table ${table.name}`)
+    else errors.push(...found)
   }
   return errors
+}
+
+/** Runs a check with stand-ins for functions that only the application has; null where it needs more than those. */
+function runKnowing (database: Database.Database, mode: () => CheckMode, missing: Set<string>, unchecked: Set<string>, table?: string): string[] | null {
+  for (;;) {
+    try {
+      return runCheck(database, mode(), table)
+    } catch (error) {
+      const name = /^(?:unknown function: |no such function: )(.+?)(?:\(\))?$/.exec(messageOf(error))?.[1]
+      if (/no such (collation|module)/.test(messageOf(error))) return null
+      if (name === undefined || missing.has(name)) throw error
+      missing.add(name)
+      unchecked.add(`function ${name}`)
+      database.function(name, { deterministic: true, varargs: true }, () => null)
+    }
+  }
 }
 
 function runCheck (database: Database.Database, mode: CheckMode, table?: string): string[] {
   const argument = table === undefined ? '' : `('${table.replaceAll("'", "''")}')`
   const rows = database.pragma(`${mode === 'quick' ? 'quick_check' : 'integrity_check'}${argument}`) as Array<Record<string, string>>
-  return rows.map(row => Object.values(row)[0] ?? '').filter(message => message !== 'ok')
+  return rows.map(row => String(Object.values(row)[0])).filter(message => message !== 'ok')
 }
 
-const isUnknowable = (error: unknown): boolean => /^SQLITE_ERROR/.test(codeOf(error) ?? '') && /no such (collation|module)/.test(messageOf(error))
-
-function unknownVirtualTables (database: Database.Database): Array<{ name: string, module: string }> {
+function unknownVirtualTables (database: Database.Database): Array<{ name: string, module: string | undefined }> {
   const known = new Set(database.prepare('SELECT lower(name) FROM pragma_module_list').pluck().all())
   const tables = database.prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE%'").all() as Array<{ name: string, sql: string }>
   return tables
-    .map(({ name, sql }) => ({ name, module: /\bUSING\s+["'`[]?(\w+)/i.exec(sql)?.[1] ?? '' }))
-    .filter(({ module }) => !known.has(module.toLowerCase()))
+    .map(({ name, sql }) => ({ name, module: /\bUSING\s+["'`[]?(\w+)/i.exec(sql)?.[1] }))
+    .filter(({ module }) => !known.has(String(module).toLowerCase()))
 }

@@ -44,7 +44,7 @@ const output = new Socket({ fd: 5, readable: false })
 const context: EngineContext = {
   input: process.stdin,
   write: async bytes => {
-    await new Promise<void>((resolve, reject) => { output.write(bytes, error => { error == null ? resolve() : reject(error) }) })
+    await new Promise<void>(resolve => { output.write(bytes, () => { resolve() }) }) // without a reader the process ends
   },
   tell: async event => {
     const acknowledged = once(process, 'message')

@@ -83,7 +83,7 @@ function checkImage ({ source, temporaryFile, allowDamaged }: CreateImageInput):
     if (isHealthy) return 'ok'
     if (!allowDamaged) throw new DatabaseDamagedError(source.path, errors.slice(0, 3).join('; '))
   } catch (error) {
-    if (!allowDamaged || !/^SQLITE_(CORRUPT|NOTADB)/.test(codeOf(error) ?? '')) throw error
+    if (!allowDamaged || !/^SQLITE_(CORRUPT|NOTADB)/.test(String(codeOf(error)))) throw error
   } finally {
     image.close()
   }

@@ -17,7 +17,7 @@ export function kindOf (live: Database.Database): Kind {
   }
 }
 
-const isCorrupt = (error: unknown): boolean => /^SQLITE_CORRUPT/.test(codeOf(error) ?? '')
+const isCorrupt = (error: unknown): boolean => /^SQLITE_CORRUPT/.test(String(codeOf(error)))
 
 /** The descriptor stays open: closing it would drop the locks of this process. */
 function readHeaderOf (live: Database.Database): DatabaseHeader {

@@ -1,5 +1,4 @@
-import { fstatSync, openSync, readSync, statSync, type Stats } from 'node:fs'
-import { codeOf } from '../errors.ts'
+import { existsSync, fstatSync, openSync, readSync, statSync, type Stats } from 'node:fs'
 
 /*
  * The committed pages of the live database, read from its files while the write lock is held. The descriptors stay open
@@ -97,11 +96,4 @@ export class LivePages {
   }
 }
 
-function openIfThere (path: string): number | null {
-  try {
-    return openSync(path, 'r')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return null
-    throw error
-  }
-}
+const openIfThere = (path: string): number | null => existsSync(path) ? openSync(path, 'r') : null

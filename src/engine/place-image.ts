@@ -1,6 +1,5 @@
-import { closeSync, constants, copyFileSync, existsSync, fsyncSync, linkSync, lstatSync, mkdirSync, openSync, readlinkSync, renameSync, rmSync } from 'node:fs'
+import { closeSync, constants, copyFileSync, existsSync, fsyncSync, linkSync, lstatSync, mkdirSync, openSync, readlinkSync, rmSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { codeOf } from '../errors.ts'
 import { syncFolderOf } from './safety-copy.ts'
 
 /**
@@ -27,13 +26,8 @@ export function placeImage (image: string, link: string, quarantine: string): vo
 function moveAside (path: string, folder: string): void {
   if (!existsSync(path)) return
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  try {
-    renameSync(path, join(folder, basename(path)))
-  } catch (error) {
-    if (codeOf(error) !== 'EXDEV') throw error
-    copyFileSync(path, join(folder, basename(path)))
-    rmSync(path)
-  }
+  copyFileSync(path, join(folder, basename(path))) // not a rename: the folder may be on another disk
+  rmSync(path)
 }
 
 /** Where a link to nowhere points, as SQLite would follow it. */

@@ -38,8 +38,7 @@ export async function stageImage ({ manifest: { image, map: { storedLength, rawL
     await receiveFrames(map, image, reader, descriptor)
   } catch (error) {
     const explained = explainSqliteError(error, { path: String(file), lockTimeoutMs: 0 })
-    const isOfThisMachine = isSnapshotError(explained) || 'syscall' in (error as Error)
-    throw isOfThisMachine ? explained : new SnapshotDamagedError(messageOf(error), { cause: error })
+    throw isSnapshotError(explained) ? explained : new SnapshotDamagedError(messageOf(error), { cause: error })
   } finally {
     if (descriptor !== null) closeSync(descriptor)
   }

@@ -53,7 +53,7 @@ export async function explainedAsync<T> (target: Target, run: () => Promise<T>):
 /** The coded error behind an error of SQLite or the file system; others are returned as they are. */
 export function explainSqliteError (error: unknown, { path, lockTimeoutMs }: Target): unknown {
   if (isSnapshotError(error)) return error
-  const code = codeOf(error) ?? ''
+  const code = String(codeOf(error))
   if (/^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)) return new DatabaseLockedError(path, lockTimeoutMs, { cause: error })
   if (/^(SQLITE_FULL|ENOSPC|EDQUOT)/.test(code)) return new NoRoomError(`a write for ${path} found the disk full`, { cause: error })
   if (code === 'SQLITE_NOTADB') return new NotADatabaseError(path, { cause: error })

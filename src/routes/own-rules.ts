@@ -15,8 +15,9 @@ const RETRY_AFTER_SECONDS = 5
 /**
  * Gives a scope its own parsing, validation and errors, so that what a host has set for its own routes (another validator,
  * coercion, removal of unknown fields, an error page) does not change these.
+ * @param isClosing while true, connections are not kept open: they would keep a closing server waiting
  */
-export function applyOwnRules (app: FastifyInstance): Routes {
+export function applyOwnRules (app: FastifyInstance, isClosing: () => boolean): Routes {
   app.setValidatorCompiler(TypeBoxValidatorCompiler)
   app.setSerializerCompiler(() => JSON.stringify)
   app.setReplySerializer(payload => JSON.stringify(payload))
@@ -38,10 +39,7 @@ export function applyOwnRules (app: FastifyInstance): Routes {
     if (statusCode === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS)
     return await reply.code(statusCode).send({ statusCode, code, error: STATUS_CODES[statusCode], message })
   })
-  // A connection that is kept open would keep a closing server waiting.
-  let isClosing = false
-  app.addHook('preClose', async () => { isClosing = true })
-  app.addHook('onSend', async (_request, reply) => { if (isClosing) reply.header('Connection', 'close') })
+  app.addHook('onSend', async (_request, reply) => { if (isClosing()) reply.header('Connection', 'close') })
   return app.withTypeProvider<TypeBoxTypeProvider>() as unknown as Routes
 }
 
@@ -49,7 +47,7 @@ export function applyOwnRules (app: FastifyInstance): Routes {
 function explain (error: FastifyError): { statusCode?: number, code: string, message: string } {
   if (isSnapshotError(error)) return error
   if (error.validation !== undefined) return new InvalidRequestError(error.validation.map(({ instancePath, message }) => `${String(error.validationContext)}${instancePath}: ${String(message)}`).join('; '))
-  const code = codeOf(error) ?? ''
+  const code = String(codeOf(error))
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new BodyTooLargeError(BODY_LIMIT)
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new UnsupportedBodyError()
   const statusCode = error.statusCode ?? 500

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { codeOf, OptionError } from '../errors.ts'
 import type { SnapshotSettings } from '../options.ts'
@@ -29,16 +29,11 @@ export function claimPlaces ({ database, databaseName, snapshotDir, recoveryDir,
 
 function claim (file: string, database: string, refusal: (owner: string) => string): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  try {
-    writeFileSync(file, database, { flag: 'wx', mode: 0o600 })
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error
-    const owner = readFileSync(file, 'utf8')
-    if (owner === database || isSameFile(owner, database)) return
-    // A database that was moved takes its places along.
-    if (statSync(owner, { throwIfNoEntry: false }) === undefined) writeFileSync(file, database)
-    else throw new OptionError(`${refusal(owner)}. If ${database} has taken its place, remove ${file}`)
-  }
+  const owner = existsSync(file) ? readFileSync(file, 'utf8') : database
+  // A database that was moved takes its places along.
+  const isOurs = owner === database || isSameFile(owner, database) || !existsSync(owner)
+  if (!isOurs) throw new OptionError(`${refusal(owner)}. If ${database} has taken its place, remove ${file}`)
+  writeFileSync(file, database, { mode: 0o600 })
 }
 
 function isSameFile (a: string, b: string): boolean {

@@ -29,7 +29,7 @@ export class SnapshotContext {
   /** For files that live no longer than an operation; swept when an operation finds interrupted work. */
   readonly temporaryDir: string
 
-  /** @throws FST_SNAPSHOT_INVALID_OPTION, FST_SNAPSHOT_CATALOG_DAMAGED */
+  /** @throws FST_SNAPSHOT_INVALID_OPTION, FST_SNAPSHOT_CATALOG_UNUSABLE */
   constructor (settings: SnapshotSettings) {
     const { snapshotDir, databaseName } = settings
     this.settings = { ...settings, recoveryDir: claimPlaces(settings) }

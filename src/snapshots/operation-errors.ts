@@ -6,4 +6,4 @@ import { codeOf } from '../errors.ts'
  */
 const FOR_CALLERS = /^FST_SNAPSHOT_(DATABASE_|NOT_A_DATABASE|NO_ROOM|CANCELLED|BUSY|DAMAGED|NOT_RESTORABLE|NAME_TAKEN|CREATE_FAILED|RESTORE_FAILED)/
 
-export const isForCallers = (error: unknown): boolean => FOR_CALLERS.test(codeOf(error) ?? '')
+export const isForCallers = (error: unknown): boolean => FOR_CALLERS.test(String(codeOf(error)))

@@ -93,27 +93,22 @@ export class LocalStorage implements SnapshotStorage {
   }
 
   async delete (key: string): Promise<void> {
-    const path = this.#path(key)
+    if (await this.head(key) !== null) await this.#remove(this.#path(key))
+  }
+
+  async removePartialWrites (prefix: string): Promise<void> {
+    for (const file of await this.#files(checkPrefix(prefix))) {
+      if (PARTIAL_NAME.test(basename(file))) await this.#remove(join(this.#root, file))
+    }
+  }
+
+  async #remove (path: string): Promise<void> {
     try {
-      if (await this.head(key) === null) return
       await rm(path, { force: true })
       await syncFolder(dirname(path)).catch(ignoreMissing) // another deletion may have taken the empty folder away
       await this.#removeEmptyFolders(dirname(path))
     } catch (error) {
       throw this.#explain(error)
-    }
-  }
-
-  async removePartialWrites (prefix: string): Promise<void> {
-    for (const file of await this.#files(checkPrefix(prefix))) {
-      if (!PARTIAL_NAME.test(basename(file))) continue
-      const path = join(this.#root, file)
-      try {
-        await rm(path, { force: true })
-        await this.#removeEmptyFolders(dirname(path))
-      } catch (error) {
-        throw this.#explain(error)
-      }
     }
   }
 
@@ -173,7 +168,7 @@ export class LocalStorage implements SnapshotStorage {
   #explain (error: unknown): unknown {
     if (error instanceof BodyFailure) return error.cause
     if (isSnapshotError(error)) return error
-    if (['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')) return new NoRoomError(`the disk of ${this.#root} is full`, { cause: error })
+    if (['ENOSPC', 'EDQUOT'].includes(String(codeOf(error)))) return new NoRoomError(`the disk of ${this.#root} is full`, { cause: error })
     return new StorageError(this.name, messageOf(error), { cause: error })
   }
 }

@@ -59,7 +59,7 @@ t.test('a catalog cannot be opened while another process migrates it for long', 
 
 t.test('a file that is no catalog is an error and the lock is released', async t => {
   const folder = t.testdir({ 'catalog.db': 'something else '.repeat(100) })
-  t.throws(() => Catalog.open(folder), { code: 'FST_SNAPSHOT_CATALOG_DAMAGED' })
+  t.throws(() => Catalog.open(folder), { code: 'FST_SNAPSHOT_CATALOG_UNUSABLE' })
   const lock = LockFile.takeBlocking(join(folder, '.locks', 'catalog.lock'), 0)
   t.ok(lock)
   lock?.release()

@@ -100,6 +100,20 @@ for (const mode of ['quick', 'full'] as const) {
   })
 }
 
+t.test('a database that needs a collation and a function of its application is judged as far as can be', async t => {
+  const path = makeWithFunction(t)
+  const database = new Database(path)
+  database.unsafeMode()
+  database.pragma('writable_schema = ON')
+  database.exec("CREATE TABLE named (name TEXT, CHECK (name <> 'x')); CREATE INDEX by_name ON named (name); UPDATE sqlite_schema SET sql = 'CREATE TABLE named (name TEXT COLLATE german, CHECK (name <> ''x''))' WHERE name = 'named'")
+  database.close()
+  for (const mode of ['quick', 'full'] as const) {
+    const { isHealthy, unchecked } = await check(path, mode)
+    t.ok(isHealthy)
+    t.ok(['function twice', 'table named'].every(what => unchecked.includes(what)), unchecked.join())
+  }
+})
+
 t.test('an index that contradicts its table is found by the full check only', async t => {
   const path = join(t.testdir(), 'app.db')
   makeDatabase(path).close()

@@ -70,6 +70,12 @@ t.test('a handler of events that fails ends the engine with its error', async t 
   await t.rejects(staging.result, { message: 'no bytes to be had' })
 })
 
+t.test('an engine that cannot even start says why', async t => {
+  const folder = t.testdir({ 'broken.cjs': "throw new Error('a broken preload')" })
+  t.intercept(process, 'env', { value: { ...process.env, NODE_OPTIONS: `--require ${join(folder, 'broken.cjs')}` } })
+  await t.rejects(runEngine('checkpoint', { path: 'any' }), { code: 'FST_SNAPSHOT_ENGINE_FAILED', message: /exit code 1: [^]*a broken preload/ })
+})
+
 t.test('what a preloaded module prints does not get into the bytes of an engine', async t => {
   const folder = t.testdir({ 'noisy.cjs': "console.log('a banner of some tool')" })
   const path = join(folder, 'app.db')

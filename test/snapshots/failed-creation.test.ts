@@ -69,6 +69,15 @@ t.test('a damaged database', async t => {
   t.match((await host.request('GET', '/metrics')).body, /^database_integrity_healthy\{database="app"\} 0$/m)
 })
 
+t.test('a database whose schema is damaged', async t => {
+  const host = await startHost(t)
+  const database = new Database(host.path)
+  database.unsafeMode()
+  database.exec("PRAGMA writable_schema = ON; UPDATE sqlite_schema SET rootpage = 99999 WHERE name = 'items_text'")
+  database.close()
+  await checkFailure(t, host, { statusCode: 500, code: 'FST_SNAPSHOT_DATABASE_DAMAGED', message: /malformed database schema/ })
+})
+
 t.test('a file where a folder of the storage should be', async t => {
   const host = await startHost(t)
   mkdirSync(join(host.folder, 'backups', 'app'))

@@ -23,7 +23,8 @@ async function prepare (t: Test, journalMode: JournalMode): Promise<{ path: stri
 }
 
 /** Waits until the engine that applies a restore waits for the lock. */
-async function untilApplying (): Promise<void> {
+async function untilApplying (recovery: string): Promise<void> {
+  await until('the bulk copy is made', () => readdirSync(recovery).some(name => name.endsWith('.partial')))
   await until('an engine of normal priority is there', () => enginesOf(process.pid).some(pid => getPriority(pid) === getPriority()))
   await sleep(300)
 }
@@ -57,7 +58,7 @@ t.test('a database that another one has replaced while its lock was waited for i
   other.exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1), (2)')
   other.close()
   const restoring = writer.restoreFromSnapshot('before')
-  await untilApplying()
+  await untilApplying(join(path, '..', 'recovery'))
   renameSync(`${path}.new`, path)
   application.exec('COMMIT')
   application.close()
@@ -71,7 +72,7 @@ t.test('a database that another one has replaced while its lock was waited for i
 t.test('an application that changes to WAL mode while its lock is waited for loses no commit', async t => {
   const { path, writer, application } = await prepare(t, 'delete')
   const restoring = writer.restoreFromSnapshot('before')
-  await untilApplying()
+  await untilApplying(join(path, '..', 'recovery'))
   application.exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1), (2); COMMIT')
   application.pragma('journal_mode = WAL')
   let acknowledged = 2
@@ -105,7 +106,7 @@ t.test('a database that vanishes while it is restored leaves its content in the 
   const { path, writer, application } = await prepare(t, 'wal')
   application.exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1), (2); COMMIT; BEGIN IMMEDIATE')
   const restoring = writer.restoreFromSnapshot('before')
-  await untilApplying()
+  await untilApplying(join(path, '..', 'recovery'))
   for (const suffix of ['', '-wal', '-shm']) renameSync(path + suffix, `${path}.gone${suffix}`)
   application.close()
   const { preRestoreBackup } = await restoring
