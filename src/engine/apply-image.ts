@@ -137,9 +137,7 @@ function headerOf ({ pageSize, read }: CommittedPages): DatabaseHeader {
 async function makeDurable (live: Database.Database, pages: LivePages, isWal: boolean): Promise<void> {
   for (const descriptor of pages.descriptors) fsyncSync(descriptor)
   if (!isWal) return syncFolderOf(live.name)
-  try {
-    await emptyLog(live)
-  } catch {} // it is durable already, and a log that could not be emptied now is emptied later
+  await Promise.allSettled([emptyLog(live)]) // all is durable already; a log that cannot be emptied now is emptied later
 }
 
 async function emptyLog (live: Database.Database): Promise<void> {

@@ -130,6 +130,5 @@ async function writePack ({ temporaryFile, packId, level }: CreateImageInput, { 
   const map = { pack: packId, offset: packBytes + SKIPPABLE_HEADER_BYTES, storedLength: storedMap.length, rawLength: rawMap.length, sha256: sha256Hex(storedMap), codec: CODEC_ZSTD }
   await append(skippableFrame(MAP_MAGIC, storedMap))
   await append(encodePackIndex(frames))
-  const pageCount = size === 0 ? 0 : size / pageSize
-  return { image: { pageSize, pageCount, size, checksum: checksum.digest('hex'), checksumAlgorithm: 'sha256' }, map, packBytes, header }
+  return { image: { pageSize, pageCount: size / pageSize, size, checksum: checksum.digest('hex'), checksumAlgorithm: 'sha256' }, map, packBytes, header }
 }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readSync, writeSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { codeOf, NotRestorableError } from '../errors.ts'
 import { HEADER_BYTES, parseHeader, readHeader, type DatabaseHeader } from './database-header.ts'
@@ -31,21 +31,12 @@ function readHeaderOf (live: Database.Database): DatabaseHeader {
  * @throws FST_SNAPSHOT_NOT_RESTORABLE for what a transaction on the live file cannot change
  */
 export function makeAlike (image: string, live: Kind, name: string): void {
-  if (statSync(image).size === 0) makeOnePage(image, live)
   if (live.isEmpty) return // an empty file takes everything from the image
   const theirs = readHeader(image)
   for (const [what, theirsIs, oursIs] of [['page size', theirs.pageSize, live.pageSize], ['text encoding', theirs.encoding, live.encoding]]) {
     if (theirsIs !== oursIs) throw new NotRestorableError(name, `its ${String(what)} is ${String(theirsIs)}, that of the live database ${String(oursIs)}. Stop the application, move the database aside with its -wal and -shm, and restore again`)
   }
   if (theirs.isWal !== live.isWal) setJournalMode(image, live.isWal)
-}
-
-/** SQLite cannot copy from a file without pages: an empty database of one page is the same to everyone. */
-function makeOnePage (image: string, live: Kind): void {
-  const staged = new Database(image)
-  staged.exec(`PRAGMA page_size = ${live.pageSize}; PRAGMA encoding = '${live.encoding}'`)
-  staged.exec('VACUUM')
-  staged.close()
 }
 
 function setJournalMode (image: string, isWal: boolean): void {

@@ -1,8 +1,7 @@
 import { createHash } from 'node:crypto'
 import { closeSync, openSync, writeSync } from 'node:fs'
 import Database from 'better-sqlite3'
-import { explainSqliteError } from './target-database.ts'
-import { isSnapshotError, messageOf, SnapshotDamagedError } from '../errors.ts'
+import { messageOf, SnapshotDamagedError } from '../errors.ts'
 import { sha256, sha256Hex } from '../format/checksum.ts'
 import { decompressFrame } from '../format/frame.ts'
 import type { Manifest } from '../format/manifest.ts'
@@ -10,6 +9,7 @@ import { decodePageMap, type MappedFrame, type PageMap, type PageRun } from '../
 import { ByteReader } from './byte-reader.ts'
 import { inspect } from './check-integrity.ts'
 import type { EngineContext, PackRange } from './messages.ts'
+import { explainedAsync } from './target-database.ts'
 
 export interface StageImageInput {
   manifest: Pick<Manifest, 'image' | 'map'>
@@ -27,22 +27,34 @@ export interface StageImageResult {
  * frame is checked against its digest, and the whole image against the manifest's.
  * @throws FST_SNAPSHOT_DAMAGED, having left no file
  */
-export async function stageImage ({ manifest: { image, map: { storedLength, rawLength, sha256: mapDigest } }, file }: StageImageInput, context: EngineContext): Promise<StageImageResult> {
+export async function stageImage ({ manifest: { image, map }, file }: StageImageInput, context: EngineContext): Promise<StageImageResult> {
   const reader = new ByteReader(context.input)
-  const descriptor = file === null ? null : openSync(file, 'wx', 0o600)
-  try {
-    const storedMap = await reader.read(storedLength)
-    if (sha256Hex(storedMap) !== mapDigest) throw new Error('the page map does not match its checksum')
-    const map = decodePageMap(decompressFrame(storedMap, rawLength), image)
-    await context.tell({ type: 'plan', ranges: plan(map) })
-    await receiveFrames(map, image, reader, descriptor)
-  } catch (error) {
-    const explained = explainSqliteError(error, { path: String(file), lockTimeoutMs: 0 })
-    throw isSnapshotError(explained) ? explained : new SnapshotDamagedError(messageOf(error), { cause: error })
-  } finally {
-    if (descriptor !== null) closeSync(descriptor)
-  }
+  await explainedAsync({ path: String(file), lockTimeoutMs: 0 }, async () => {
+    const pageMap = await orDamaged(async () => await receiveMap(map, image, reader))
+    await context.tell({ type: 'plan', ranges: plan(pageMap) })
+    const descriptor = file === null ? null : openSync(file, 'wx', 0o600)
+    try {
+      await receiveFrames(pageMap, image, reader, descriptor)
+    } finally {
+      if (descriptor !== null) closeSync(descriptor)
+    }
+  })
   return { errors: file === null ? [] : checkStaged(file) }
+}
+
+/** What does not fit together is damage of the snapshot; what fails on this machine, such as a write, is not. */
+async function orDamaged<T> (read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    throw new SnapshotDamagedError(messageOf(error), { cause: error })
+  }
+}
+
+async function receiveMap ({ storedLength, rawLength, sha256 }: Manifest['map'], image: Manifest['image'], reader: ByteReader): Promise<PageMap> {
+  const stored = await reader.read(storedLength)
+  if (sha256Hex(stored) !== sha256) throw new Error('the page map does not match its checksum')
+  return decodePageMap(decompressFrame(stored, rawLength), image)
 }
 
 /** The stored bytes of all frames, neighbours in one pack joined. */
@@ -61,16 +73,16 @@ async function receiveFrames ({ frames, runs }: PageMap, { pageSize, checksum }:
   const runsOf = Map.groupBy(runs, run => run.frame)
   let nextPage = 1
   for (const [index, frame] of frames.entries()) {
-    const raw = await receiveFrame(frame, reader)
+    const raw = await orDamaged(async () => await receiveFrame(frame, reader))
     for (const { imagePage, count, framePage } of runsOf.get(index) as PageRun[]) {
-      if (imagePage !== nextPage) throw new Error('the frames are not in the order of the image')
+      if (imagePage !== nextPage) throw new SnapshotDamagedError('the frames are not in the order of the image')
       nextPage += count
       const pages = raw.subarray(framePage * pageSize, (framePage + count) * pageSize)
       digest.update(pages)
       if (descriptor !== null) writeSync(descriptor, pages, 0, pages.length, (imagePage - 1) * pageSize)
     }
   }
-  if (digest.digest('hex') !== checksum) throw new Error('the database image does not match its checksum')
+  if (digest.digest('hex') !== checksum) throw new SnapshotDamagedError('the database image does not match its checksum')
 }
 
 async function receiveFrame ({ number, storedLength, rawLength, sha256: expected }: MappedFrame, reader: ByteReader): Promise<Buffer> {

@@ -1,6 +1,5 @@
 import { recordIntegrityCheck } from '../catalog/integrity-checks.ts'
 import type { CheckMode, FileReport } from '../engine/check-integrity.ts'
-import { runEngine } from '../engine/engine.ts'
 import type { SnapshotContext } from './context.ts'
 
 /** Outcome of an integrity check of the live database. */
@@ -20,9 +19,10 @@ export interface DatabaseIntegrity {
  * Checks the live database and keeps the outcome for health and metrics.
  * @throws FST_SNAPSHOT_DATABASE_LOCKED, FST_SNAPSHOT_DATABASE_UNWRITABLE: it could not be judged
  */
-export async function checkLiveDatabase ({ catalog, target, settings: { databaseName } }: SnapshotContext, mode: CheckMode, signal?: AbortSignal): Promise<DatabaseIntegrity & Pick<FileReport, 'schemaCookie'>> {
+export async function checkLiveDatabase (context: SnapshotContext, mode: CheckMode, signal?: AbortSignal): Promise<DatabaseIntegrity & Pick<FileReport, 'schemaCookie'>> {
+  const { catalog, target, settings: { databaseName } } = context
   const started = performance.now()
-  const { isHealthy, errors, unchecked, schemaCookie } = await runEngine('check-integrity', { target, mode }, signal && { signal })
+  const { isHealthy, errors, unchecked, schemaCookie } = await context.runEngine('check-integrity', { target, mode }, signal && { signal })
   const integrity: DatabaseIntegrity = {
     database: databaseName,
     isHealthy,

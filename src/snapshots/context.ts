@@ -28,6 +28,8 @@ export class SnapshotContext {
   readonly engineLockFile: string
   /** For files that live no longer than an operation; swept when an operation finds interrupted work. */
   readonly temporaryDir: string
+  /** Runs a task in a process of its own; a test may put a failing disk in between. */
+  runEngine = runEngine
 
   /** @throws FST_SNAPSHOT_INVALID_OPTION, FST_SNAPSHOT_CATALOG_UNUSABLE */
   constructor (settings: SnapshotSettings) {
@@ -55,7 +57,7 @@ export class SnapshotContext {
 
   /** Moves the catalog's log into its file, outside the host, when it has grown. */
   async tidyCatalog (): Promise<void> {
-    if (this.catalog.walBytes > WAL_LIMIT_BYTES) await runEngine('checkpoint', { path: this.catalog.path })
+    if (this.catalog.walBytes > WAL_LIMIT_BYTES) await this.runEngine('checkpoint', { path: this.catalog.path })
   }
 
   async close (): Promise<void> {

@@ -1,7 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ApplyImageResult } from '../engine/apply-image.ts'
-import { runEngine } from '../engine/engine.ts'
 import type { SnapshotContext } from './context.ts'
 import { removeDatabase } from './remove-database.ts'
 import { intentFile } from './restore-intent.ts'
@@ -38,10 +37,10 @@ export async function replaceLiveContent (context: SnapshotContext, { id, image,
   const partial = join(recoveryDir, `.${file}.${id}.partial`)
   const isThere = existsSync(target.path)
   try {
-    if (isThere) await runEngine('copy-database', { source: target, copy: partial }, signal && { signal })
+    if (isThere) await context.runEngine('copy-database', { source: target, copy: partial }, signal && { signal })
     onBackedUp?.()
     signal?.throwIfAborted()
-    return await runEngine('apply-image', {
+    return await context.runEngine('apply-image', {
       target,
       image,
       name,

@@ -3,7 +3,6 @@ import { mkdirSync } from 'node:fs'
 import { insertRestore, recordRestoreEnded, updateRestore } from '../catalog/restores.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { updateSnapshotRow, USABLE } from '../catalog/snapshots.ts'
-import { runEngine } from '../engine/engine.ts'
 import { codeOf, messageOf, NotRestorableError, RestoreFailedError, SnapshotDamagedError } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import { databaseBytes, folderOf, requireRoom } from './disk-space.ts'
@@ -84,16 +83,17 @@ async function stageForRestore (context: SnapshotContext, restore: Restore): Pro
   updateRestore(catalog, restore.id, { status: 'STAGED' })
 }
 
-async function migrateStaged ({ settings: { migrations, migrate }, target }: SnapshotContext, { staging, signal }: Restore): Promise<void> {
+async function migrateStaged (context: SnapshotContext, { staging, signal }: Restore): Promise<void> {
+  const { settings: { migrations, migrate }, target } = context
   if (migrations === undefined && migrate === undefined) return
   try {
-    if (migrations !== undefined) await runEngine('migrate', { file: staging, folder: migrations.folder }, { signal })
+    if (migrations !== undefined) await context.runEngine('migrate', { file: staging, folder: migrations.folder }, { signal })
     if (migrate !== undefined) await unlessAborted(migrate(staging, signal), signal)
   } catch (error) {
     signal.throwIfAborted()
     throw new RestoreFailedError(`the migrations could not be applied to the snapshot: ${messageOf(error)}`, { cause: error })
   }
-  const { isHealthy, errors } = await runEngine('check-integrity', { target: { ...target, path: staging }, mode: 'quick' }, { signal })
+  const { isHealthy, errors } = await context.runEngine('check-integrity', { target: { ...target, path: staging }, mode: 'quick' }, { signal })
   if (!isHealthy) throw new RestoreFailedError(`the migrations damaged the snapshot: ${errors.slice(0, 3).join('; ')}`)
 }
 

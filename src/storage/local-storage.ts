@@ -137,14 +137,13 @@ export class LocalStorage implements SnapshotStorage {
   }
 
   /** Opens a new file, again where another deletion has taken its empty folder away in between. */
-  async #openNew (path: string): Promise<FileHandle> {
-    for (let tries = 1; ; tries++) {
-      try {
-        await this.#makeFolder(dirname(path))
-        return await open(path, 'wx', 0o600)
-      } catch (error) {
-        if (codeOf(error) !== 'ENOENT' || tries === FOLDER_TRIES) throw error
-      }
+  async #openNew (path: string, tries = FOLDER_TRIES): Promise<FileHandle> {
+    try {
+      await this.#makeFolder(dirname(path))
+      return await open(path, 'wx', 0o600)
+    } catch (error) {
+      if (codeOf(error) !== MISSING || tries === 1) throw error
+      return await this.#openNew(path, tries - 1)
     }
   }
 
@@ -199,19 +198,20 @@ async function writeDurably (handle: FileHandle, body: Uint8Array | AsyncIterabl
 async function * abortable (body: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
   const iterator = body[Symbol.asyncIterator]()
   const aborted = Promise.withResolvers<never>()
-  aborted.promise.catch(() => {})
   const abort = (): void => { aborted.reject(signal?.reason) }
   signal?.addEventListener('abort', abort)
-  try {
-    for (;;) {
-      const { value, done } = await Promise.race([iterator.next(), aborted.promise])
-      if (done === true) return
-      yield value
+  const next = async (): Promise<IteratorResult<Uint8Array>> => {
+    try {
+      return await Promise.race([iterator.next(), aborted.promise])
+    } catch (error) {
+      throw new BodyFailure('the body failed', { cause: error })
     }
-  } catch (error) {
-    throw new BodyFailure('the body failed', { cause: error })
+  }
+  aborted.promise.catch(() => {})
+  try {
+    for (let step = await next(); step.done !== true; step = await next()) yield step.value
   } finally {
     signal?.removeEventListener('abort', abort)
-    void iterator.return?.()?.catch(() => {})
+    void iterator.return?.() // not awaited: a body that stalls would keep it waiting
   }
 }

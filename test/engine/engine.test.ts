@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { getPriority } from 'node:os'
 import t from 'tap'
 import { Engine, runEngine } from '../../src/engine/engine.ts'
+import { LockFile } from '../../src/lock-file.ts'
 import { makeDatabase, makeLargeDatabase } from '../helpers/databases.ts'
 import { mountSmallDisk, noSmallDisk } from '../helpers/small-disk.ts'
 import { enginesOf, isAlive, until } from '../helpers/processes.ts'
@@ -68,6 +69,17 @@ t.test('a handler of events that fails ends the engine with its error', async t 
   const staging = new Engine('stage-image', { manifest: { image, map }, file: null }, { onEvent: () => { throw new Error('no bytes to be had') } })
   staging.input.write(Buffer.concat(pack).subarray(map.offset, map.offset + map.storedLength))
   await t.rejects(staging.result, { message: 'no bytes to be had' })
+})
+
+t.test('a restore is not applied while another engine may still be at work, nor where a database has appeared', async t => {
+  const folder = t.testdir()
+  const [path, image, lockFile] = ['app.db', 'image.db', 'engine.lock'].map(name => join(folder, name)) as [string, string, string]
+  for (const file of [path, image]) makeDatabase(file).close()
+  const task = { target: { path, lockTimeoutMs: 50 }, image, name: 'image', lockFile, safetyCopy: null, intentFile: join(folder, 'intent'), quarantine: join(folder, 'quarantine') }
+  const other = LockFile.takeBlocking(lockFile, 0)
+  await t.rejects(runEngine('apply-image', task), { code: 'FST_SNAPSHOT_BUSY' })
+  other?.release()
+  await t.rejects(runEngine('apply-image', task), { message: /a database has appeared at .*app\.db meanwhile/ })
 })
 
 t.test('an engine that cannot even start says why', async t => {

@@ -1,4 +1,4 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -7,6 +7,7 @@ import { damageDatabase } from '../helpers/damage.ts'
 import { makeDatabase } from '../helpers/databases.ts'
 import { startHost, VIEWER_TOKEN, type Host } from '../helpers/host.ts'
 import { samplesOf } from '../helpers/prometheus.ts'
+import { unlessInstalled } from '../helpers/requirements.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 const SERIES = [
@@ -227,8 +228,7 @@ t.test("the metrics can be switched off, and the host's own stay", async t => {
   t.equal((await app.inject('/metrics')).body, 'mine 1')
 })
 
-const promtool = spawnSync('promtool', ['--version']).error === undefined
-t.test('promtool finds nothing to complain about', { skip: promtool ? false : 'promtool is not installed' }, async t => {
+t.test('promtool finds nothing to complain about', { skip: unlessInstalled('promtool') }, async t => {
   const host = await startHost(t)
   await host.request('POST', '/snapshots', { name: 'one' })
   await host.request('POST', '/snapshots/one/restore')

@@ -84,9 +84,10 @@ t.test('what was encoded again unchanged is still good', async t => {
 })
 
 t.test('every byte of a pack is verified', async t => {
-  const { writer, pack } = await makeSnapshots(t)
+  const { writer, pack, manifest } = await makeSnapshots(t)
   const good = readFileSync(pack)
-  for (const where of [0, 0.5, 1 - 700 / good.length, 1 - 600 / good.length, 1 - 300 / good.length, 1 - 20 / good.length, 1]) {
+  const { map } = decodeManifest(readFileSync(manifest))
+  for (const where of [(map.offset - 7.5) / good.length, (map.offset + map.storedLength + 0.5) / good.length, 0, 0.5, 1 - 700 / good.length, 1 - 600 / good.length, 1 - 300 / good.length, 1 - 20 / good.length, 1]) {
     flipBit(pack, where)
     t.equal((await writer.verifySnapshot('first')).isHealthy, false, `a flipped bit at ${where}`)
     writeFileSync(pack, good)

@@ -87,6 +87,17 @@ t.test('an application that changes to WAL mode while its lock is waited for los
   t.equal(integrityOf(String(preRestoreBackup)), 'ok')
 })
 
+t.test('an application that changes its page size while its lock is waited for keeps its database', async t => {
+  const { path, writer, application } = await prepare(t, 'delete')
+  const restoring = t.rejects(writer.restoreFromSnapshot('before'), { code: 'FST_SNAPSHOT_NOT_RESTORABLE', message: /page size/ })
+  await untilApplying(join(path, '..', 'recovery'))
+  application.exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1); COMMIT')
+  application.exec('PRAGMA page_size = 8192; VACUUM')
+  await restoring
+  t.equal(ordersIn(path), 1)
+  t.equal(integrityOf(path), 'ok')
+})
+
 t.test('a database that appears while it is restored to an empty place is not overwritten', async t => {
   const { path, recovery, writer, application } = await prepare(t, 'wal')
   application.exec('COMMIT')

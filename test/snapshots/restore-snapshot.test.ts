@@ -1,12 +1,12 @@
 import Database from 'better-sqlite3'
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, readdirSync, readlinkSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { SnapshotWriter, type SnapshotOptions } from '../../src/index.ts'
 import { damageDatabase, filesIn } from '../helpers/damage.ts'
 import { contentOf, integrityOf, makeDatabase, makeLargeDatabase } from '../helpers/databases.ts'
-import { writerFor } from '../helpers/round-trip.ts'
+import { sha256OfFile, writerFor } from '../helpers/round-trip.ts'
 import { mountSmallDisk, noSmallDisk } from '../helpers/small-disk.ts'
 
 interface Prepared { path: string, recovery: string, writer: SnapshotWriter, before: Record<string, string>, changed: Record<string, string> }
@@ -63,6 +63,27 @@ t.test('a missing database is made from the snapshot, and what was left of the o
   t.equal(integrityOf(path), 'ok')
   const [quarantine] = readdirSync(recovery).filter(name => name.startsWith('quarantine_'))
   t.same(readdirSync(join(recovery, String(quarantine))).sort(), ['app.db-journal', 'app.db-wal'])
+})
+
+t.test('a link to a database that is missing is followed', async t => {
+  const { path, writer } = await prepare(t)
+  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true })
+  symlinkSync('elsewhere.db', path)
+  await writer.restoreFromSnapshot('before')
+  t.equal(readlinkSync(path), 'elsewhere.db')
+  t.equal(integrityOf(join(path, '..', 'elsewhere.db')), 'ok')
+})
+
+t.test('a snapshot that was stored unchecked and is damaged is not restored', async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeLargeDatabase(path, 300_000)
+  const writer = writerFor(t, path, { integrityCheckMaxAge: 3_600_000 })
+  await writer.recovery.validateDatabaseIntegrity()
+  damageDatabase(path)
+  t.match(await writer.createSnapshot('damaged'), { integrity: 'unchecked' })
+  const content = sha256OfFile(path)
+  await t.rejects(writer.restoreFromSnapshot('damaged'), { code: 'FST_SNAPSHOT_DAMAGED', statusCode: 422 })
+  t.equal(sha256OfFile(path), content)
 })
 
 t.test('a missing database whose folder is missing too is made', async t => {

@@ -2,37 +2,40 @@ import Database from 'better-sqlite3'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import * as checking from '../../src/snapshots/check-live-database.ts'
-import * as engine from '../../src/engine/engine.ts'
-import type { SnapshotWriter } from '../../src/index.ts'
+import { runEngine } from '../../src/engine/engine.ts'
+import { SnapshotWriter } from '../../src/index.ts'
+import { snapshotSettings } from '../../src/options.ts'
+import { SnapshotContext } from '../../src/snapshots/context.ts'
 import { contentOf, integrityOf, makeDatabase } from '../helpers/databases.ts'
 import { query } from '../helpers/bank.ts'
 
-type Check = typeof checking.checkLiveDatabase
-type RunEngine = typeof engine.runEngine
+type RunEngine = typeof runEngine
 
-/** A writer whose checks of the live database, or whose engines, can be made to fail as on a failing disk. */
-async function failingWriter (t: Test, { check = checking.checkLiveDatabase, runEngine = engine.runEngine }: { check?: Check, runEngine?: RunEngine }): Promise<{ writer: SnapshotWriter, path: string, changed: Record<string, string> }> {
-  const path = join(t.testdir(), 'app.db')
+/** A writer whose engines can be made to fail as on a failing disk, with a snapshot `before` of a changed database. */
+async function failingWriter (t: Test, path: string, run: RunEngine): Promise<{ writer: SnapshotWriter, path: string, changed: Record<string, string> }> {
   makeDatabase(path).close()
-  const { SnapshotWriter } = await t.mockImport<typeof import('../../src/snapshots/snapshot-writer.ts')>('../../src/snapshots/snapshot-writer.ts', {
-    '../../src/snapshots/check-live-database.ts': { checkLiveDatabase: check },
-    '../../src/engine/engine.ts': { ...engine, runEngine }
-  })
-  const writer = new SnapshotWriter({ database: path })
+  const context = new SnapshotContext(snapshotSettings({ database: path }))
+  const writer = new SnapshotWriter(context)
   t.teardown(async () => { await writer.close() })
   await writer.createSnapshot('before')
   new Database(path).exec('DELETE FROM items').close()
+  context.runEngine = run
   return { writer, path, changed: contentOf(path) }
+}
+
+/** Says of the first so many checks of the live database that it is damaged. */
+function failChecks (count: number): RunEngine {
+  return async (task, input, options) => {
+    const result = await runEngine(task, input, options)
+    if (task === 'check-integrity' && count-- > 0) Object.assign(result as object, { isHealthy: false, errors: ['page 7 is gone'] })
+    return result
+  }
 }
 
 const outcomes = (path: string): unknown => query(join(path, '..', 'backups', 'catalog.db'), "SELECT group_concat(status || ' ' || (error ->> 'code')) FROM restores")
 
 t.test('a database that is not sound after a restore gets its old content back by itself', async t => {
-  let checks = 0
-  const { writer, path, changed } = await failingWriter(t, {
-    check: async (...args) => ({ ...await checking.checkLiveDatabase(...args), ...(++checks === 1 && { isHealthy: false, errors: ['page 7 is gone'] }) })
-  })
+  const { writer, path, changed } = await failingWriter(t, join(t.testdir(), 'app.db'), failChecks(1))
   await t.rejects(writer.restoreFromSnapshot('before'), { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /page 7 is gone.*the database has its old content again, from .*pre_restore_/ })
   t.same(contentOf(path), changed)
   t.equal(integrityOf(path), 'ok')
@@ -44,9 +47,7 @@ t.test('a database that is not sound after a restore gets its old content back b
 })
 
 t.test('where the rollback fails too, the error says where the old content is and what to do', async t => {
-  const { writer, path, changed } = await failingWriter(t, {
-    check: async (...args) => ({ ...await checking.checkLiveDatabase(...args), isHealthy: false, errors: ['page 7 is gone'] })
-  })
+  const { writer, path, changed } = await failingWriter(t, join(t.testdir(), 'app.db'), failChecks(3))
   const error = await writer.restoreFromSnapshot('before').catch(error => error)
   t.match(error, { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /could not be brought back.*It is in (\S+pre_restore_\S+\.db): stop the application/ })
   const [, backup] = /It is in (\S+\.db)/.exec(error.message) ?? []
@@ -55,13 +56,11 @@ t.test('where the rollback fails too, the error says where the old content is an
 })
 
 t.test('an engine that dies before its transaction is committed has changed nothing, and nothing is rolled back', async t => {
-  const { writer, path, changed } = await failingWriter(t, {
-    runEngine: async (task, input, options) => {
-      if (task !== 'apply-image') return await engine.runEngine(task, input, options)
-      const { intentFile, target } = input as { intentFile: string, target: { path: string } }
-      writeFileSync(intentFile, JSON.stringify({ schemaCookie: query(target.path, 'PRAGMA schema_version'), backup: 'its path' }))
-      throw new Error('out of memory')
-    }
+  const { writer, path, changed } = await failingWriter(t, join(t.testdir(), 'app.db'), async (task, input, options) => {
+    if (task !== 'apply-image') return await runEngine(task, input, options)
+    const { intentFile, target } = input as { intentFile: string, target: { path: string } }
+    writeFileSync(intentFile, JSON.stringify({ schemaCookie: query(target.path, 'PRAGMA schema_version'), backup: 'its path' }))
+    throw new Error('out of memory')
   })
   await t.rejects(writer.restoreFromSnapshot('before'), { message: 'Restore failed: out of memory' })
   t.same(contentOf(path), changed)
@@ -70,8 +69,9 @@ t.test('an engine that dies before its transaction is committed has changed noth
 })
 
 t.test('a restored database that its application holds locked is restored all the same', async t => {
-  const { writer, path } = await failingWriter(t, {
-    check: async () => { throw Object.assign(new Error('locked'), { code: 'FST_SNAPSHOT_DATABASE_LOCKED', statusCode: 503 }) }
+  const { writer, path } = await failingWriter(t, join(t.testdir(), 'app.db'), async (task, input, options) => {
+    if (task === 'check-integrity') throw Object.assign(new Error('locked'), { code: 'FST_SNAPSHOT_DATABASE_LOCKED', statusCode: 503 })
+    return await runEngine(task, input, options)
   })
   t.match(await writer.restoreFromSnapshot('before'), { status: 'SUCCESS' })
   t.equal(query(path, 'SELECT count(*) FROM items'), 100)
@@ -79,12 +79,10 @@ t.test('a restored database that its application holds locked is restored all th
 
 t.test('an engine that dies after its transaction was committed is rolled back', async t => {
   let applied = 0
-  const { writer, path, changed } = await failingWriter(t, {
-    runEngine: async (task, input, options) => {
-      const result = await engine.runEngine(task, input, options)
-      if (task === 'apply-image' && ++applied === 1) throw new Error('out of memory')
-      return result
-    }
+  const { writer, path, changed } = await failingWriter(t, join(t.testdir(), 'app.db'), async (task, input, options) => {
+    const result = await runEngine(task, input, options)
+    if (task === 'apply-image' && ++applied === 1) throw new Error('out of memory')
+    return result
   })
   await t.rejects(writer.restoreFromSnapshot('before'), { message: /out of memory; the database has its old content again/ })
   t.same(contentOf(path), changed)

@@ -1,5 +1,6 @@
+import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { LocalStorage } from '../../src/storage/local-storage.ts'
@@ -168,4 +169,15 @@ t.test('removing partial writes removes only files that a put has made', async t
   writeFileSync(join(root, '.01234567-89ab-4cde-8f01-23456789abcd.partial'), 'x')
   await storage.removePartialWrites('')
   t.same(files(), ['.catalog.lock', '.folder.partial', 'mine.partial'])
+})
+
+t.test('a deletion that the disk refuses is an error', { skip: process.getuid?.() === 0 && noSmallDisk }, async t => {
+  const root = process.getuid?.() === 0 ? mountSmallDisk(t, 1) : t.testdir()
+  const storage = new LocalStorage(root)
+  await storage.put('object', Buffer.from('x'))
+  // Nothing keeps root from deleting but a file system that takes no changes.
+  if (process.getuid?.() === 0) execFileSync('mount', ['-o', 'remount,ro', root])
+  else chmodSync(root, 0o500)
+  t.teardown(() => { if (process.getuid?.() !== 0) chmodSync(root, 0o700) })
+  await t.rejects(storage.delete('object'), failed)
 })
