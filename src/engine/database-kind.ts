@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, writeSync } from 'node:fs'
+import { openSync, readSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { codeOf, NotRestorableError } from '../errors.ts'
 import { HEADER_BYTES, parseHeader, readHeader, type DatabaseHeader } from './database-header.ts'
@@ -43,18 +43,7 @@ function setJournalMode (image: string, isWal: boolean): void {
   const staged = new Database(image)
   try {
     staged.pragma(`journal_mode = ${isWal ? 'WAL' : 'DELETE'}`)
-  } catch (error) {
-    // With a damaged schema SQLite does not, but bytes 18 and 19 of the header are all there is to it.
-    if (!isCorrupt(error)) throw error
-    staged.close()
-    writeJournalMode(image, isWal)
   } finally {
     staged.close()
   }
-}
-
-function writeJournalMode (image: string, isWal: boolean): void {
-  const descriptor = openSync(image, 'r+')
-  writeSync(descriptor, Buffer.alloc(2, isWal ? 2 : 1), 0, 2, 18)
-  closeSync(descriptor)
 }

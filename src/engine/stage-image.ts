@@ -93,11 +93,15 @@ async function receiveFrame ({ number, storedLength, rawLength, sha256: expected
 
 function checkStaged (file: string): string[] {
   const database = new Database(file)
+  const errors = inspectAnyhow(database)
+  database.close()
+  return errors
+}
+
+function inspectAnyhow (database: Database.Database): string[] {
   try {
     return inspect(database, 'quick').errors
   } catch (error) {
     return [messageOf(error)]
-  } finally {
-    database.close()
   }
 }

@@ -41,27 +41,36 @@ export function requireRestorable ({ name, status, integrity }: SnapshotRow, all
  * once something was applied, a failure brings the old content back.
  */
 export async function restoreSnapshot (context: SnapshotContext, row: SnapshotRow, signal: AbortSignal): Promise<RestoreResult> {
+  const id = randomUUID()
+  const restore: Restore = { id, row, staging: context.temporaryFile(`restore-${id}.db`), signal, backup: null, isRolledBack: false }
+  try {
+    return await recordedRestore(context, restore)
+  } finally {
+    removeDatabase(restore.staging)
+    removeIntent(context.settings.recoveryDir, id)
+  }
+}
+
+/** The restore with its row in the catalog, from the request to the outcome. */
+async function recordedRestore (context: SnapshotContext, restore: Restore): Promise<RestoreResult> {
   const { catalog, logger, settings: { databaseName } } = context
+  const { id, row } = restore
   const started = performance.now()
-  const restore: Restore = { id: randomUUID(), row, staging: '', signal, backup: null, isRolledBack: false }
   const end = (): { finishedAt: string, durationMs: number } => ({ finishedAt: new Date().toISOString(), durationMs: Math.round(performance.now() - started) })
-  insertRestore(catalog, { id: restore.id, database: databaseName, snapshotId: row.id, snapshotName: row.name, requestedAt: new Date().toISOString() })
+  insertRestore(catalog, { id, database: databaseName, snapshotId: row.id, snapshotName: row.name, requestedAt: new Date().toISOString() })
   try {
     await stageForRestore(context, restore)
     const { lockedMs } = await goLive(context, restore)
     const ended = end()
-    recordRestoreEnded(catalog, restore.id, { status: 'SUCCESS', error: null, ...ended })
+    recordRestoreEnded(catalog, id, { status: 'SUCCESS', error: null, ...ended })
     const restored = updateSnapshotRow(catalog, row.id, { status: 'SUCCESS', lastRestoredAt: ended.finishedAt }) as SnapshotRow
     logger.info({ snapshot: row.name, preRestoreBackup: restore.backup, durationMs: ended.durationMs, lockedMs }, 'Snapshot restored')
-    return { status: 'SUCCESS', snapshot: toSnapshot(restored), restoreId: restore.id, preRestoreBackup: restore.backup, durationMs: ended.durationMs, lockedMs }
+    return { status: 'SUCCESS', snapshot: toSnapshot(restored), restoreId: id, preRestoreBackup: restore.backup, durationMs: ended.durationMs, lockedMs }
   } catch (error) {
     const explained = isForCallers(error) ? error : new RestoreFailedError(messageOf(error), { cause: error })
-    recordRestoreEnded(catalog, restore.id, { status: restore.isRolledBack ? 'ROLLED_BACK' : 'FAILED', error: { code: codeOf(explained) as string, message: messageOf(explained) }, ...end() })
+    recordRestoreEnded(catalog, id, { status: restore.isRolledBack ? 'ROLLED_BACK' : 'FAILED', error: { code: codeOf(explained) as string, message: messageOf(explained) }, ...end() })
     logger.error({ err: error, snapshot: row.name, preRestoreBackup: restore.backup }, `Restore failed: ${messageOf(error)}`)
     throw explained
-  } finally {
-    removeDatabase(restore.staging)
-    removeIntent(context.settings.recoveryDir, restore.id)
   }
 }
 
@@ -69,7 +78,6 @@ export async function restoreSnapshot (context: SnapshotContext, row: SnapshotRo
 async function stageForRestore (context: SnapshotContext, restore: Restore): Promise<void> {
   const { catalog, settings, target } = context
   const manifest = await readManifest(context, restore.row)
-  restore.staging = context.temporaryFile(`restore-${restore.id}.db`)
   mkdirSync(settings.recoveryDir, { recursive: true, mode: 0o700 })
   mkdirSync(folderOf(target.path), { recursive: true })
   await requireRoom([

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs'
 import { link, mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
-import { codeOf, isSnapshotError, messageOf, NoRoomError, StorageError, StorageExistsError, StorageMissingError } from '../errors.ts'
+import { codeOf, messageOf, NoRoomError, StorageError, StorageExistsError, StorageMissingError } from '../errors.ts'
 import { syncFolder } from './sync-folder.ts'
 import type { GetOptions, PutOptions, SnapshotStorage, StoredObject } from './snapshot-storage.ts'
 import { checkKey, checkPrefix } from './storage-key.ts'
@@ -166,7 +166,6 @@ export class LocalStorage implements SnapshotStorage {
 
   #explain (error: unknown): unknown {
     if (error instanceof BodyFailure) return error.cause
-    if (isSnapshotError(error)) return error
     if (['ENOSPC', 'EDQUOT'].includes(String(codeOf(error)))) return new NoRoomError(`the disk of ${this.#root} is full`, { cause: error })
     return new StorageError(this.name, messageOf(error), { cause: error })
   }

@@ -3,6 +3,7 @@ import { createWriteStream, readFileSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import type { Test } from 'tap'
 import { SnapshotWriter, type SnapshotOptions } from '../../src/index.ts'
+import { builtWriterFor } from './built.ts'
 import { contentOf, integrityOf, journalModeOf } from './databases.ts'
 
 /** A writer on a database, closed when the test ends. */
@@ -25,7 +26,7 @@ export const sha256OfFile = (file: string): string => createHash('sha256').updat
  * @param expected the content the snapshot must have; taken from the live database after the creation if left out
  */
 export async function checkRoundTrip (t: Test, path: string, change: () => void, expected?: Record<string, string>): Promise<void> {
-  const writer = writerFor(t, path, { databaseName: 'app' })
+  const writer = builtWriterFor(t, path, { databaseName: 'app' })
   const snapshot = await writer.createSnapshot('before')
   const content = expected ?? contentOf(path)
   t.match(snapshot, { status: 'COMPLETED', integrity: 'ok' })

@@ -90,6 +90,7 @@ t.test('registered inside a plugin of the host with a prefix, all routes are bel
   t.equal((await app.inject('/api/health')).statusCode, 200)
   t.equal((await app.inject('/api/metrics')).statusCode, 200)
   t.equal((await app.inject('/snapshots')).statusCode, 404)
+  await app.close() // the creation in the background ends before its folder is removed
 })
 
 t.test("errors of Fastify's own are given with a code of this package", async t => {
