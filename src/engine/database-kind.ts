@@ -1,6 +1,6 @@
 import { openSync, readSync } from 'node:fs'
 import Database from 'better-sqlite3'
-import { codeOf, NotRestorableError } from '../errors.ts'
+import { NotRestorableError } from '../errors.ts'
 import { HEADER_BYTES, parseHeader, readHeader, type DatabaseHeader } from './database-header.ts'
 
 /** What of the live database a transaction on it cannot change. */
@@ -11,13 +11,10 @@ export function kindOf (live: Database.Database): Kind {
   const property = (pragma: string): unknown => live.pragma(pragma, { simple: true })
   try {
     return { pageSize: property('page_size') as number, encoding: String(property('encoding')), isWal: property('journal_mode') === 'wal', isEmpty: property('page_count') === 0 }
-  } catch (error) {
-    if (!isCorrupt(error)) throw error
+  } catch {
     return { ...readHeaderOf(live), isEmpty: false }
   }
 }
-
-const isCorrupt = (error: unknown): boolean => /^SQLITE_CORRUPT/.test(String(codeOf(error)))
 
 /** The descriptor stays open: closing it would drop the locks of this process. */
 function readHeaderOf (live: Database.Database): DatabaseHeader {

@@ -67,3 +67,16 @@ for (const [failure, options] of Object.entries(failures)) {
     t.match(await writer.getSnapshot('old'), { status: 'COMPLETED', lastRestoredAt: null })
   })
 }
+
+t.test('a migration that never ends does not keep the application from closing', async t => {
+  t.testdir()
+  const begun = Promise.withResolvers<AbortSignal>()
+  const { writer, path } = await prepare(t, { migrate: async (_path, signal) => { begun.resolve(signal); await new Promise(() => {}) } })
+  const content = contentOf(path)
+  const restoring = t.rejects(writer.restoreFromSnapshot('old'), { code: 'FST_SNAPSHOT_CANCELLED' })
+  const signal = await begun.promise
+  await writer.close()
+  await restoring
+  t.ok(signal.aborted)
+  t.same(contentOf(path), content)
+})
