@@ -4,7 +4,7 @@ import Database from 'better-sqlite3'
 import { BusyError, codeOf, DatabaseLockedError } from '../errors.ts'
 import { LockFile } from '../lock-file.ts'
 import { parseHeader, type DatabaseHeader } from './database-header.ts'
-import { kindOf, makeAlike, type Kind } from './database-kind.ts'
+import { isOfKind, kindOf, makeAlike, type Kind } from './database-kind.ts'
 import { LivePages, type CommittedPages } from './live-pages.ts'
 import { placeImage } from './place-image.ts'
 import { completeSafetyCopy, placeSafetyCopy, syncFolderOf, writeDurably, type SafetyCopy } from './safety-copy.ts'
@@ -102,10 +102,10 @@ async function copyIntoLive (input: ApplyImageInput, safetyCopy: SafetyCopy, liv
       lockedAt = performance.now()
       if (!pages.areCurrent()) throw new TargetChanged(`${target.path} was replaced while its lock was waited for`)
       const committed = pages.committed()
-      const { schemaCookie, ...firstPage } = headerOf(committed)
-      if (!kind.isEmpty && (firstPage.pageSize !== kind.pageSize || firstPage.isWal !== kind.isWal)) throw new TargetChanged(`${target.path} was changed in kind while its lock was waited for`)
+      const firstPage = headerOf(committed)
+      if (!isOfKind(firstPage, kind)) throw new TargetChanged(`${target.path} was changed in kind while its lock was waited for`)
       completeSafetyCopy(safetyCopy, committed)
-      writeDurably(input.intentFile, JSON.stringify({ schemaCookie, backup: safetyCopy.path }))
+      writeDurably(input.intentFile, JSON.stringify({ schemaCookie: firstPage.schemaCookie, backup: safetyCopy.path }))
     }
     return EVERY_PAGE
   }

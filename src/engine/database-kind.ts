@@ -44,3 +44,8 @@ function setJournalMode (image: string, isWal: boolean): void {
     staged.close()
   }
 }
+
+/** Whether a first page is still that of a database of this kind; an empty one has none yet. */
+export function isOfKind ({ pageSize, isWal }: DatabaseHeader, kind: Kind): boolean {
+  return kind.isEmpty || (pageSize === kind.pageSize && isWal === kind.isWal)
+}

@@ -1,7 +1,7 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
 import snapshots, { type SnapshotsPluginOptions } from '../../src/index.ts'
-import { ADMIN_TOKEN, VIEWER_TOKEN, type Host } from './host.ts'
+import { ADMIN_TOKEN, adminRequests, VIEWER_TOKEN, type Host } from './host.ts'
 
 export interface CustomHostOptions {
   plugin?: SnapshotsPluginOptions
@@ -23,11 +23,6 @@ export async function customHost (t: Test, path: string, { plugin = {}, server =
   await app.register(snapshots, { database: path, auth: { admin: ADMIN_TOKEN, viewer: VIEWER_TOKEN }, schedule: false, ...plugin })
   await after?.(app)
   await app.ready()
-  const request: Host['request'] = async (method, url, body, headers = {}) => await app.inject({
-    method,
-    url,
-    headers: { authorization: `Bearer ${ADMIN_TOKEN}`, ...headers },
-    ...(body !== undefined && { payload: body })
-  })
+  const request = adminRequests(app)
   return { app, path, request, log }
 }

@@ -29,11 +29,16 @@ export async function startHost (t: Test, options: SnapshotsPluginOptions = {}, 
   t.teardown(async () => { await app.close() })
   await app.register(snapshots, { database: path, auth: { admin: ADMIN_TOKEN, viewer: VIEWER_TOKEN }, schedule: false, ...options })
   await app.ready()
-  const request: Host['request'] = async (method, url, body, headers = {}) => await app.inject({
+  const request = adminRequests(app)
+  return { app, path, folder, snapshotDir: options.snapshotDir ?? join(folder, 'backups'), request, log }
+}
+
+/** Requests to a host as an admin sends them. */
+export function adminRequests (app: FastifyInstance): Host['request'] {
+  return async (method, url, body, headers = {}) => await app.inject({
     method,
     url,
     headers: { authorization: `Bearer ${ADMIN_TOKEN}`, ...headers },
     ...(body !== undefined && { payload: body })
   })
-  return { app, path, folder, snapshotDir: options.snapshotDir ?? join(folder, 'backups'), request, log }
 }

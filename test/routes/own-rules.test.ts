@@ -12,7 +12,7 @@ async function hostWith (t: Test, options: CustomHostOptions): Promise<CustomHos
   return await customHost(t, path, options)
 }
 
-/** What each host must give: the same answers as any other. */
+/** What every host must give, whatever its own rules are. */
 async function checkRoutes (t: Test, { app, request }: CustomHost, prefix = '/snapshots'): Promise<void> {
   const created = await request('POST', prefix, { name: 'first', labels: { a: 'b' } })
   t.equal(created.statusCode, 201)
