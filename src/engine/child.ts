@@ -60,4 +60,7 @@ try {
 } catch (error) {
   await send({ type: 'error', error: serializeError(error) })
 }
-process.exit()
+// Not process.exit(): on its way out Node waits for its compiler threads, which may be waiting for this one
+// (https://github.com/nodejs/node/issues/54918), and an engine that hangs keeps its locks.
+process.emit('exit', 0)
+process.kill(process.pid, 'SIGKILL')

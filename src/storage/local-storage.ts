@@ -103,13 +103,11 @@ export class LocalStorage implements SnapshotStorage {
   }
 
   async #remove (path: string): Promise<void> {
-    try {
+    await this.#explained(async () => {
       await rm(path, { force: true })
       await syncFolder(dirname(path)).catch(ignoreMissing) // another deletion may have taken the empty folder away
       await this.#removeEmptyFolders(dirname(path))
-    } catch (error) {
-      throw this.#explain(error)
-    }
+    })
   }
 
   #path (key: string): string {
@@ -128,11 +126,7 @@ export class LocalStorage implements SnapshotStorage {
         else if (entry.isFile() && name.startsWith(prefix)) files.push(name)
       }
     }
-    try {
-      await walk(top).catch(ignoreMissing)
-    } catch (error) {
-      throw this.#explain(error)
-    }
+    await this.#explained(async () => { await walk(top).catch(ignoreMissing) })
     return files.sort()
   }
 
@@ -161,6 +155,14 @@ export class LocalStorage implements SnapshotStorage {
       } catch {
         return
       }
+    }
+  }
+
+  async #explained (run: () => Promise<void>): Promise<void> {
+    try {
+      await run()
+    } catch (error) {
+      throw this.#explain(error)
     }
   }
 

@@ -92,6 +92,21 @@ t.test('a change that fails leaves nothing', async t => {
   t.ok(catalog.isSaved)
 })
 
+t.test('while another process holds the catalog changes are kept in memory, and written once it is free', async t => {
+  const catalog = openCatalog(t)
+  const other = new Database(catalog.path)
+  t.teardown(() => { other.close() })
+  other.exec('BEGIN IMMEDIATE')
+  addSnapshot(catalog, 'meanwhile')
+  t.notOk(catalog.isSaved)
+  t.match(pageOfSnapshots(catalog, 'app', { limit: 5 }).rows, [{ name: 'meanwhile' }], 'they are seen at once')
+  t.notOk(catalog.isSaved)
+  other.exec('COMMIT')
+  t.match(pageOfSnapshots(catalog, 'app', { limit: 5 }).rows, [{ name: 'meanwhile' }])
+  t.ok(catalog.isSaved)
+  t.same(other.prepare('SELECT name FROM snapshots').pluck().all(), ['meanwhile'])
+})
+
 t.test('the write-ahead log grows until somebody checkpoints it', async t => {
   const catalog = openCatalog(t)
   const before = catalog.walBytes

@@ -99,6 +99,20 @@ t.test('what a preloaded module prints does not get into the bytes of an engine'
   t.equal(bytes, (await engine.result).packBytes)
 })
 
+t.test('an engine ends even where Node itself would hang on its way out, and modules that were preloaded can still clean up', async t => {
+  const folder = t.testdir({
+    'hanging.cjs': `
+    process.reallyExit = () => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0) }
+    process.on('exit', () => { require('node:fs').writeFileSync(__dirname + '/cleaned-up', '') })`
+  })
+  const path = join(folder, 'app.db')
+  makeDatabase(path).close()
+  t.intercept(process, 'env', { value: { ...process.env, NODE_OPTIONS: `--require ${join(folder, 'hanging.cjs')}` } })
+  t.teardown(() => { for (const pid of enginesOf(process.pid)) process.kill(pid, 'SIGKILL') })
+  await runEngine('checkpoint', { path })
+  t.ok(existsSync(join(folder, 'cleaned-up')))
+})
+
 t.test('an engine whose process cannot be started is an error that says so', async t => {
   const { execPath } = process
   t.teardown(() => { process.execPath = execPath })

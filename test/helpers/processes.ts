@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Waits until something is so, and fails with its description if it never is. */
@@ -18,11 +18,28 @@ export function enginesOf (host: number): number[] {
   })
 }
 
+/** How many descriptors of a file a process has open. */
+export function descriptorsOf (pid: number, file: string): number {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).filter(descriptor => linkOf(`/proc/${pid}/fd/${descriptor}`) === file).length
+  } catch {
+    return 0
+  }
+}
+
 export const isAlive = (pid: number): boolean => /^State:\s+[^ZX]/m.test(read(`/proc/${pid}/status`))
 
 function read (file: string): string {
   try {
     return readFileSync(file, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+function linkOf (path: string): string {
+  try {
+    return readlinkSync(path)
   } catch {
     return ''
   }

@@ -2,12 +2,11 @@ import Database from 'better-sqlite3'
 import { getPriority } from 'node:os'
 import { existsSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import type { SnapshotWriter } from '../../src/index.ts'
 import { query } from '../helpers/bank.ts'
 import { integrityOf, makeDatabase, type JournalMode } from '../helpers/databases.ts'
-import { enginesOf, until } from '../helpers/processes.ts'
+import { descriptorsOf, enginesOf, until } from '../helpers/processes.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 
 /** A database with a snapshot, whose application now holds the write lock. */
@@ -22,11 +21,9 @@ async function prepare (t: Test, journalMode: JournalMode): Promise<{ path: stri
   return { path, recovery: join(path, '..', 'recovery'), writer, application }
 }
 
-/** Waits until the engine that applies a restore waits for the lock. */
-async function untilApplying (recovery: string): Promise<void> {
-  await until('the bulk copy is made', () => readdirSync(recovery).some(name => name.endsWith('.partial')))
-  await until('an engine of normal priority is there', () => enginesOf(process.pid).some(pid => getPriority(pid) === getPriority()))
-  await sleep(300)
+/** Waits until the engine that applies a restore has looked at the database and opened its files, SQLite's descriptor apart. */
+async function untilApplying (path: string): Promise<void> {
+  await until('the engine has opened the database twice', () => enginesOf(process.pid).some(pid => getPriority(pid) === getPriority() && descriptorsOf(pid, path) >= 2))
 }
 
 const ordersIn = (path: string): number => Number(query(path, "SELECT count(*) FROM sqlite_schema WHERE name = 'orders'")) === 0 ? 0 : Number(query(path, 'SELECT count(*) FROM orders'))
@@ -58,7 +55,7 @@ t.test('a database that another one has replaced while its lock was waited for i
   other.exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1), (2)')
   other.close()
   const restoring = writer.restoreFromSnapshot('before')
-  await untilApplying(join(path, '..', 'recovery'))
+  await untilApplying(path)
   renameSync(`${path}.new`, path)
   application.exec('COMMIT')
   application.close()
@@ -72,7 +69,7 @@ t.test('a database that another one has replaced while its lock was waited for i
 t.test('an application that changes to WAL mode while its lock is waited for loses no commit', async t => {
   const { path, writer, application } = await prepare(t, 'delete')
   const restoring = writer.restoreFromSnapshot('before')
-  await untilApplying(join(path, '..', 'recovery'))
+  await untilApplying(path)
   application.exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1), (2); COMMIT')
   application.pragma('journal_mode = WAL')
   let acknowledged = 2
@@ -90,7 +87,7 @@ t.test('an application that changes to WAL mode while its lock is waited for los
 t.test('an application that changes its page size while its lock is waited for keeps its database', async t => {
   const { path, writer, application } = await prepare(t, 'delete')
   const restoring = t.rejects(writer.restoreFromSnapshot('before'), { code: 'FST_SNAPSHOT_NOT_RESTORABLE', message: /page size/ })
-  await untilApplying(join(path, '..', 'recovery'))
+  await untilApplying(path)
   application.exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1); COMMIT')
   application.exec('PRAGMA page_size = 8192; VACUUM')
   await restoring
@@ -117,7 +114,7 @@ t.test('a database that vanishes while it is restored leaves its content in the 
   const { path, writer, application } = await prepare(t, 'wal')
   application.exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1), (2); COMMIT; BEGIN IMMEDIATE')
   const restoring = writer.restoreFromSnapshot('before')
-  await untilApplying(join(path, '..', 'recovery'))
+  await untilApplying(path)
   for (const suffix of ['', '-wal', '-shm']) renameSync(path + suffix, `${path}.gone${suffix}`)
   application.close()
   const { preRestoreBackup } = await restoring

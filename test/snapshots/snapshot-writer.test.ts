@@ -74,3 +74,17 @@ t.test("a catalog's log that cannot be moved does not make an operation fail", a
   t.match(await writer.createSnapshot('first'), { status: 'COMPLETED' })
   t.ok(messages.some(message => message.startsWith("The catalog's log was not moved into its file yet")))
 })
+
+t.test('while the catalog cannot be written health says so', async t => {
+  const { path, writer } = prepare(t)
+  await writer.createSnapshot('nightly')
+  t.match(writer.health(), { status: 'ok' })
+  const other = new Database(join(path, '..', 'backups', 'catalog.db'))
+  t.teardown(() => { other.close() })
+  other.exec('BEGIN IMMEDIATE')
+  await writer.updateSnapshot('nightly', { pinned: true })
+  t.match(writer.health(), { status: 'degraded', reasons: [/The catalog cannot be written/] })
+  other.exec('COMMIT')
+  t.match(writer.getSnapshot('nightly'), { pinned: true })
+  t.match(writer.health(), { status: 'ok', reasons: [] })
+})
