@@ -5,80 +5,92 @@ import createError from '@fastify/error'
  * error led to it, that error as `cause`. The message says what happened and what to do.
  */
 
+/** A kind of error: a class whose arguments fill in the message, and may end with `{ cause }`. */
+export interface SnapshotErrorConstructor<Code extends string> {
+  new (...words: unknown[]): Error & { code: Code, statusCode: number }
+  (...words: unknown[]): Error & { code: Code, statusCode: number }
+  readonly prototype: Error & { code: Code, statusCode: number }
+}
+
+/** `createError` with a return type of our own: that of @fastify/error does not compile in every application. */
+function define<Code extends string> (code: Code, message: string, statusCode: number, Base?: ErrorConstructor): SnapshotErrorConstructor<Code> {
+  return createError<Code, number>(code, message, statusCode, Base)
+}
+
 /** An option or environment variable has a wrong value; the message names it. Thrown at registration or construction. */
-export const OptionError = createError('FST_SNAPSHOT_INVALID_OPTION', 'Invalid option: %s', 500, TypeError)
+export const OptionError = define('FST_SNAPSHOT_INVALID_OPTION', 'Invalid option: %s', 500, TypeError)
 
 /** The request's body, query or parameters do not fit the route's schema. */
-export const InvalidRequestError = createError('FST_SNAPSHOT_INVALID_REQUEST', 'Invalid request: %s', 400)
+export const InvalidRequestError = define('FST_SNAPSHOT_INVALID_REQUEST', 'Invalid request: %s', 400)
 /** The request's body is not JSON. */
-export const InvalidBodyError = createError('FST_SNAPSHOT_INVALID_BODY', 'The body is not valid JSON: %s', 400)
+export const InvalidBodyError = define('FST_SNAPSHOT_INVALID_BODY', 'The body is not valid JSON: %s', 400)
 /** The request's body has another content type than JSON. */
-export const UnsupportedBodyError = createError('FST_SNAPSHOT_UNSUPPORTED_BODY', 'The body must be JSON, sent with Content-Type: application/json', 415)
+export const UnsupportedBodyError = define('FST_SNAPSHOT_UNSUPPORTED_BODY', 'The body must be JSON, sent with Content-Type: application/json', 415)
 /** The request's body is larger than a route takes. */
-export const BodyTooLargeError = createError('FST_SNAPSHOT_BODY_TOO_LARGE', 'The body is too large: these routes take at most %d bytes', 413)
+export const BodyTooLargeError = define('FST_SNAPSHOT_BODY_TOO_LARGE', 'The body is too large: these routes take at most %d bytes', 413)
 /** Something unforeseen; the log has more. */
-export const InternalError = createError('FST_SNAPSHOT_INTERNAL', 'Internal error: %s', 500)
+export const InternalError = define('FST_SNAPSHOT_INTERNAL', 'Internal error: %s', 500)
 /** A snapshot name breaks the naming rule. */
-export const InvalidNameError = createError('FST_SNAPSHOT_INVALID_NAME', 'Invalid snapshot name %s: %s', 400)
+export const InvalidNameError = define('FST_SNAPSHOT_INVALID_NAME', 'Invalid snapshot name %s: %s', 400)
 
 /** The request carries no credentials, or wrong ones. */
-export const UnauthorizedError = createError('FST_SNAPSHOT_UNAUTHORIZED', 'Send a valid token as "Authorization: Bearer <token>"', 401)
+export const UnauthorizedError = define('FST_SNAPSHOT_UNAUTHORIZED', 'Send a valid token as "Authorization: Bearer <token>"', 401)
 /** The credentials are valid, their role is too low. */
-export const ForbiddenError = createError('FST_SNAPSHOT_FORBIDDEN', 'This needs the role "%s"', 403)
+export const ForbiddenError = define('FST_SNAPSHOT_FORBIDDEN', 'This needs the role "%s"', 403)
 
 /** No such snapshot. */
-export const NotFoundError = createError('FST_SNAPSHOT_NOT_FOUND', 'There is no snapshot %s; list the snapshots to see their names', 404)
+export const NotFoundError = define('FST_SNAPSHOT_NOT_FOUND', 'There is no %s', 404)
 
 /** The name belongs to another snapshot. */
-export const NameTakenError = createError('FST_SNAPSHOT_NAME_TAKEN', 'There is already a snapshot named %s; choose another name or delete that one first', 409)
+export const NameTakenError = define('FST_SNAPSHOT_NAME_TAKEN', 'There is already a snapshot named %s; choose another name or delete that one first', 409)
 /** Another process works on the snapshots of this database. */
-export const BusyError = createError('FST_SNAPSHOT_BUSY', 'Another process is working on the snapshots of this database; try again when it is done', 409)
+export const BusyError = define('FST_SNAPSHOT_BUSY', 'Another process is working on the snapshots of this database; try again when it is done', 409)
 /** The snapshot is pinned. */
-export const PinnedError = createError('FST_SNAPSHOT_PINNED', 'The snapshot %s is pinned; unpin it before deleting it', 409)
+export const PinnedError = define('FST_SNAPSHOT_PINNED', 'The snapshot %s is pinned; unpin it before deleting it', 409)
 /** The snapshot cannot be restored, for the reason given. */
-export const NotRestorableError = createError('FST_SNAPSHOT_NOT_RESTORABLE', 'The snapshot %s cannot be restored: %s', 409)
+export const NotRestorableError = define('FST_SNAPSHOT_NOT_RESTORABLE', 'The snapshot %s cannot be restored: %s', 409)
 
 /** What is stored of the snapshot is damaged, incomplete, or of a newer version. Nothing was changed. */
-export const SnapshotDamagedError = createError('FST_SNAPSHOT_DAMAGED', 'The snapshot is damaged or unreadable: %s', 422)
+export const SnapshotDamagedError = define('FST_SNAPSHOT_DAMAGED', 'The snapshot is damaged or unreadable: %s', 422)
 
 /** A creation failed for a reason that has no code of its own. */
-export const CreateFailedError = createError('FST_SNAPSHOT_CREATE_FAILED', 'Failed to create snapshot: %s', 500)
+export const CreateFailedError = define('FST_SNAPSHOT_CREATE_FAILED', 'Failed to create snapshot: %s', 500)
 /** A restore failed for a reason that has no code of its own; the live database has its old content. */
-export const RestoreFailedError = createError('FST_SNAPSHOT_RESTORE_FAILED', 'Restore failed: %s', 500)
-/** An operation was cancelled because the application closes, or by its caller. */
-export const CancelledError = createError('FST_SNAPSHOT_CANCELLED', 'Cancelled: %s', 503)
+export const RestoreFailedError = define('FST_SNAPSHOT_RESTORE_FAILED', 'Restore failed: %s', 500)
+/** An operation was cancelled because the application closes or has closed, or by its caller. */
+export const CancelledError = define('FST_SNAPSHOT_CANCELLED', 'Cancelled: %s', 503)
 /** The process that worked on it ended in the middle. */
-export const InterruptedError = createError('FST_SNAPSHOT_INTERRUPTED', 'Interrupted: %s', 500)
+export const InterruptedError = define('FST_SNAPSHOT_INTERRUPTED', 'Interrupted: %s', 500)
 /** Too many operations wait already. */
-export const QueueFullError = createError('FST_SNAPSHOT_QUEUE_FULL', '%d operations are waiting already; try again later', 503)
+export const QueueFullError = define('FST_SNAPSHOT_QUEUE_FULL', '%d operations are waiting already; try again later', 503)
 
 /** The database file does not exist. */
-export const DatabaseMissingError = createError('FST_SNAPSHOT_DATABASE_MISSING', 'There is no database at %s; check DATABASE_URL or the option "database"', 500)
+export const DatabaseMissingError = define('FST_SNAPSHOT_DATABASE_MISSING', 'There is no database at %s; check DATABASE_URL or the option "database"', 500)
 /** The file is not a SQLite database. */
-export const NotADatabaseError = createError('FST_SNAPSHOT_NOT_A_DATABASE', '%s is not a SQLite database, or its header is damaged; to bring back a snapshot, move the file aside with its -wal and -shm and restore again', 500)
+export const NotADatabaseError = define('FST_SNAPSHOT_NOT_A_DATABASE', '%s is not a SQLite database. Check DATABASE_URL or the option "database"; if that path is right, the header of the file is damaged: to bring back a snapshot, move the file aside with its -wal and -shm and restore again', 500)
 /** The database failed its integrity check. */
-export const DatabaseDamagedError = createError('FST_SNAPSHOT_DATABASE_DAMAGED', 'The database %s is damaged: %s. Restore a snapshot from before the damage; where SQLite cannot even open the file, move it aside first with its -wal and -shm', 500)
+export const DatabaseDamagedError = define('FST_SNAPSHOT_DATABASE_DAMAGED', 'The database %s is damaged: %s. Restore a snapshot from before the damage; where SQLite cannot even open the file, move it aside first with its -wal and -shm', 500)
 /** The database, or its folder, cannot be written by this process. */
-export const DatabaseUnwritableError = createError('FST_SNAPSHOT_DATABASE_UNWRITABLE', 'The database %s or its folder is not writable; SQLite must write there even to read safely. Check owner and mode', 500)
+export const DatabaseUnwritableError = define('FST_SNAPSHOT_DATABASE_UNWRITABLE', 'The database %s or its folder is not writable; SQLite must write there even to read safely. Check owner and mode', 500)
 /** The database stayed locked for the whole lock timeout. */
-export const DatabaseLockedError = createError('FST_SNAPSHOT_DATABASE_LOCKED', 'The database %s stayed locked for %d ms; end long transactions, or switch off locking_mode=EXCLUSIVE in the application, and try again', 503)
+export const DatabaseLockedError = define('FST_SNAPSHOT_DATABASE_LOCKED', 'The database %s stayed locked for %d ms; end long transactions, or switch off locking_mode=EXCLUSIVE in the application, and try again', 503)
 /** The disk is full, or would be. */
-export const NoRoomError = createError('FST_SNAPSHOT_NO_ROOM', 'Not enough disk space: %s', 507)
+export const NoRoomError = define('FST_SNAPSHOT_NO_ROOM', 'Not enough disk space: %s', 507)
 
 /** The storage refused or failed an operation. */
-export const StorageError = createError('FST_SNAPSHOT_STORAGE_FAILED', 'Storage "%s" failed: %s', 500)
+export const StorageError = define('FST_SNAPSHOT_STORAGE_FAILED', 'Storage "%s" failed: %s', 500)
 /** The object does not exist in the storage. */
-export const StorageMissingError = createError('FST_SNAPSHOT_STORAGE_MISSING', 'Storage "%s" has no object %s', 404)
+export const StorageMissingError = define('FST_SNAPSHOT_STORAGE_MISSING', 'Storage "%s" has no object %s', 404)
 /** The object exists already and must not be overwritten. */
-export const StorageExistsError = createError('FST_SNAPSHOT_STORAGE_EXISTS', 'Storage "%s" has an object %s already', 409)
+export const StorageExistsError = define('FST_SNAPSHOT_STORAGE_EXISTS', 'Storage "%s" has an object %s already', 409)
 /** A storage key is not of the allowed form. */
-export const StorageKeyError = createError('FST_SNAPSHOT_STORAGE_KEY', 'Invalid storage key %s', 500)
+export const StorageKeyError = define('FST_SNAPSHOT_STORAGE_KEY', 'Invalid storage key %s', 500)
 
 /** The catalog cannot be opened. */
-export const CatalogUnusableError = createError('FST_SNAPSHOT_CATALOG_UNUSABLE', 'The catalog %s cannot be opened: %s. If it is damaged, move it aside with its -wal and -shm to begin a new one; the snapshots themselves stay where they are', 500)
+export const CatalogUnusableError = define('FST_SNAPSHOT_CATALOG_UNUSABLE', 'The catalog %s cannot be opened: %s. This process must be able to write in its folder, the option "snapshotDir" (SNAPSHOT_DIR). If the catalog is damaged, move it aside with its -wal and -shm to begin a new one; the snapshots themselves stay where they are', 500)
 
 /** The engine process ended without an answer. */
-export const EngineFailedError = createError('FST_SNAPSHOT_ENGINE_FAILED', 'The engine process ended unexpectedly (%s)', 500)
+export const EngineFailedError = define('FST_SNAPSHOT_ENGINE_FAILED', 'The engine process ended unexpectedly (%s)', 500)
 
 /** An error as it crosses the boundary of a process. */
 export interface SerializedError {

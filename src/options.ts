@@ -1,10 +1,12 @@
 import { existsSync, realpathSync, statSync } from 'node:fs'
 import { basename, dirname, extname, join, resolve } from 'node:path'
 import { Type, type TObject } from '@sinclair/typebox'
-import { Value } from '@sinclair/typebox/value'
 import type { FastifyRequest } from 'fastify'
 import { OptionError } from './errors.ts'
 import { silentLogger, type Logger } from './logger.ts'
+import { requireDistinctPaths } from './options-paths.ts'
+import { KeepLast } from './schemas/requests.ts'
+import { OneOf, problemIn } from './schemas/fit.ts'
 import type { SnapshotStorage } from './storage/snapshot-storage.ts'
 
 /** Options of `SnapshotWriter` and `SnapshotRecovery`. What is not given is taken from the environment ({@link optionsFromEnv}). */
@@ -41,8 +43,8 @@ export interface SnapshotOptions {
 /** What a caller of the routes may do: a viewer reads, an admin does everything. */
 export type Role = 'viewer' | 'admin'
 
-/** Bearer tokens of each role; several for a change of tokens without a gap. */
-export interface TokenOptions { admin?: string | string[], viewer?: string | string[] }
+/** Bearer tokens of each role, of 8 or more visible ASCII characters; several for a change of tokens without a gap. */
+export interface TokenOptions { admin?: string | string[] | undefined, viewer?: string | string[] | undefined }
 
 /** Decides on a request: the role, or null for nobody known. */
 export type RoleFunction = (request: FastifyRequest) => Role | null | Promise<Role | null>
@@ -62,9 +64,9 @@ export interface SnapshotsPluginOptions extends SnapshotOptions {
 }
 
 export interface ScheduleOptions {
-  /** Cron expression of the snapshots, or `false`. Default: SNAPSHOT_CRON_SCHEDULE, else every six hours (`0 *\/6 * * *`). */
+  /** Cron expression of the snapshots, or `false` or `'off'` for none. Default: SNAPSHOT_CRON_SCHEDULE, else every six hours (`0 *\/6 * * *`). */
   snapshots?: string | false
-  /** Cron expression of the integrity check, which also runs at the start, or `false` for neither. Default: hourly. */
+  /** Cron expression of the integrity check, which also runs at the start, or `false` or `'off'` for neither. Default: hourly. */
   integrity?: string | false
   /** IANA time zone of the expressions. Default: that of the process. */
   timezone?: string
@@ -84,21 +86,38 @@ export interface PluginSettings extends SnapshotSettings {
   schedule: { snapshots: string | false, integrity: string | false, timezone: string | undefined, keepLast: number }
 }
 
-const Milliseconds = Type.Integer({ minimum: 0, maximum: 0x7fffffff })
-const Path = Type.String({ pattern: '^/[^?#]*$' })
-const RoleName = Type.Union([Type.Literal('viewer'), Type.Literal('admin')])
-const Text = Type.String({ minLength: 1 })
-const Tokens = Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })])
+/** Environment variables by the option they stand for. */
+const VARIABLES: Record<string, string> = {
+  database: 'DATABASE_URL',
+  databaseName: 'SNAPSHOT_DATABASE',
+  snapshotDir: 'SNAPSHOT_DIR',
+  recoveryDir: 'RECOVERY_DIR',
+  'schedule.snapshots': 'SNAPSHOT_CRON_SCHEDULE',
+  'auth.admin': 'SNAPSHOT_ADMIN_TOKEN',
+  'auth.viewer': 'SNAPSHOT_VIEWER_TOKEN'
+}
+
+/** An option as errors name it, with its environment variable where it has one. */
+export function optionName (option: string): string {
+  const variable = VARIABLES[option]
+  return variable === undefined ? `"${option}"` : `"${option}" (${variable})`
+}
+
+const Milliseconds = Type.Integer({ minimum: 0, maximum: 0x7fffffff, description: 'a whole number of milliseconds from 0 to 2147483647' })
+const RoutePath = Type.String({ pattern: '^(/[^/:*?#()\\s]+)+$', description: 'a path such as /snapshots, without a "/" at its end, parameters or wildcards' })
+const RoleName = OneOf('viewer', 'admin')
+const Text = Type.String({ minLength: 1, description: 'a text that is not empty' })
+const Tokens = Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })], { description: 'a token or a list of tokens' })
 const TOKEN = /^[\x21-\x7e]{8,}$/
 const closed = { additionalProperties: false }
 
 const snapshotOptions = {
   database: Text,
-  databaseName: Type.String({ pattern: '^[a-z0-9_-]{1,64}$' }),
+  databaseName: Type.String({ pattern: '^[a-z0-9_-]{1,64}$', description: '1 to 64 lower-case letters a to z, digits, "_" and "-"' }),
   snapshotDir: Text,
   recoveryDir: Text,
   storage: Type.Object({}),
-  compressionLevel: Type.Integer({ minimum: 1, maximum: 19 }),
+  compressionLevel: Type.Integer({ minimum: 1, maximum: 19, description: 'a whole number from 1 to 19' }),
   lockTimeout: Milliseconds,
   integrityCheckMaxAge: Milliseconds,
   allowDamaged: Type.Boolean(),
@@ -106,22 +125,22 @@ const snapshotOptions = {
   migrate: Type.Function([], Type.Any()),
   logger: Type.Object({})
 }
-const Cron = Type.Union([Text, Type.Literal(false)])
+const Cron = Type.Union([Text, Type.Literal(false)], { description: 'a cron expression such as "0 */6 * * *", or false' })
 /** Options with fields of their own; each may be something else than an object as well. */
 const nested = {
   auth: Type.Partial(Type.Object({ admin: Tokens, viewer: Tokens }, closed)),
-  health: Type.Partial(Type.Object({ path: Path }, closed)),
-  metrics: Type.Partial(Type.Object({ path: Path, role: RoleName }, closed)),
-  schedule: Type.Partial(Type.Object({ snapshots: Cron, integrity: Cron, timezone: Text, keepLast: Type.Integer({ minimum: 1 }) }, closed))
+  health: Type.Partial(Type.Object({ path: RoutePath }, closed)),
+  metrics: Type.Partial(Type.Object({ path: RoutePath, role: RoleName }, closed)),
+  schedule: Type.Partial(Type.Object({ snapshots: Cron, integrity: Cron, timezone: Text, keepLast: KeepLast }, closed))
 }
 const False = Type.Literal(false)
 const pluginOptions = {
   ...snapshotOptions,
-  auth: Type.Union([False, Type.Function([], Type.Any()), nested.auth]),
-  prefix: Path,
-  health: Type.Union([False, nested.health]),
-  metrics: Type.Union([False, nested.metrics]),
-  schedule: Type.Union([False, nested.schedule])
+  auth: Type.Union([False, Type.Function([], Type.Any()), nested.auth], { description: 'tokens ({ admin, viewer }), a function, or false' }),
+  prefix: RoutePath,
+  health: Type.Union([False, nested.health], { description: '{ path }, or false' }),
+  metrics: Type.Union([False, nested.metrics], { description: '{ path, role }, or false' }),
+  schedule: Type.Union([False, nested.schedule], { description: '{ snapshots, integrity, timezone, keepLast }, or false' })
 }
 const SnapshotOptionsSchema = Type.Partial(Type.Object(snapshotOptions, closed))
 const PluginOptionsSchema = Type.Partial(Type.Object(pluginOptions, closed))
@@ -138,7 +157,7 @@ export function optionsFromEnv (env: Record<string, string | undefined> = proces
     ...(databaseName && { databaseName }),
     ...(snapshotDir && { snapshotDir }),
     ...(recoveryDir && { recoveryDir }),
-    ...(cron && { schedule: { snapshots: cron === 'off' ? false : cron } }),
+    ...(cron && { schedule: { snapshots: unlessOff(cron) } }),
     ...((admin || viewer) && { auth: { ...(admin && { admin }), ...(viewer && { viewer }) } })
   }
 }
@@ -165,21 +184,26 @@ export function pluginSettings (options: SnapshotsPluginOptions): PluginSettings
     throw new OptionError('"auth" is required, as the routes give away and replace the whole database. Give tokens ({ admin, viewer }, or SNAPSHOT_ADMIN_TOKEN in the environment), a function, or false to open them to everyone')
   }
   requireLongTokens(auth)
-  if (prefix === '/') throw new OptionError('"prefix" must not be "/"')
   const { snapshots = (fromEnv.schedule || {}).snapshots ?? '0 */6 * * *', integrity = '0 * * * *', timezone, keepLast = 10 } = schedule || { snapshots: false, integrity: false }
-  return {
-    ...settle(rest),
-    auth,
+  const paths = {
     prefix,
     health: health && { path: health.path ?? '/health' },
-    metrics: metrics && { path: metrics.path ?? '/metrics', role: metrics.role ?? null },
-    schedule: { snapshots, integrity, timezone, keepLast }
+    metrics: metrics && { path: metrics.path ?? '/metrics', role: metrics.role ?? null }
+  }
+  requireDistinctPaths(paths)
+  return {
+    ...settle(rest),
+    ...paths,
+    auth,
+    schedule: { snapshots: unlessOff(snapshots), integrity: unlessOff(integrity), timezone, keepLast }
   }
 }
 
+const unlessOff = (expression: string | false): string | false => expression === 'off' ? false : expression
+
 function check<T extends object> (schema: TObject, options: T, within = ''): T {
-  const problem = Value.Errors(schema, options).First()
-  if (problem !== undefined) throw new OptionError(`"${within}${problem.path.slice(1).replaceAll('/', '.')}": ${problem.message}`)
+  const problem = problemIn(schema, options)
+  if (problem !== undefined) throw new OptionError(`${optionName(within + problem.path.slice(1).replaceAll('/', '.'))}: ${problem.words}`)
   return options
 }
 
@@ -214,7 +238,7 @@ function settle (options: SnapshotOptions): SnapshotSettings {
  * ignored and %-escapes are decoded, as in SQLite's own URLs (https://sqlite.org/uri.html).
  */
 export function databasePath (url: string): string {
-  const refuse = (why: string): never => { throw new OptionError(`"database" (DATABASE_URL): ${why}`) }
+  const refuse = (why: string): never => { throw new OptionError(`${optionName('database')}: ${why}`) }
   const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase()
   if (scheme !== undefined && scheme !== 'file') refuse(`${scheme}: is not a SQLite database file; give a path or a file: URL`)
   if (/^(["']).*\1$/s.test(url)) refuse(`${url} stands in quotes; remove them`)
@@ -244,7 +268,7 @@ function slug (path: string): string {
 function requireFolder (option: string, path: string): void {
   const found = statSync(path, { throwIfNoEntry: false })
   if (found === undefined) return requireFolder(option, dirname(path))
-  if (!found.isDirectory()) throw new OptionError(`"${option}": ${realpathSync(path)} is not a folder`)
+  if (!found.isDirectory()) throw new OptionError(`${optionName(option)}: ${realpathSync(path)} is not a folder`)
 }
 
 /** What a schema cannot see: methods of an object's class. */
@@ -257,7 +281,7 @@ function requireMethods (option: string, object: object | undefined, methods: re
 function requireLongTokens (auth: SnapshotsPluginOptions['auth']): void {
   for (const role of ['admin', 'viewer'] as const) {
     const tokens = typeof auth === 'object' ? [auth[role] ?? []].flat() : []
-    if (!tokens.every(token => TOKEN.test(token))) throw new OptionError(`"auth.${role}" (SNAPSHOT_${role.toUpperCase()}_TOKEN): a token is at least 8 visible ASCII characters, without white space`)
+    if (!tokens.every(token => TOKEN.test(token))) throw new OptionError(`${optionName(`auth.${role}`)}: a token is at least 8 visible ASCII characters, without white space`)
   }
 }
 

@@ -2,7 +2,9 @@ import fastifySchedule from '@fastify/schedule'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { ToadScheduler } from 'toad-scheduler'
+import { OptionError } from './errors.ts'
 import { snapshotMetrics } from './metrics/metrics.ts'
+import { requireSchedule } from './options-schedule.ts'
 import { pluginSettings, type SnapshotsPluginOptions } from './options.ts'
 import { authentication } from './routes/authentication.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -10,7 +12,7 @@ import { integrityRoutes } from './routes/integrity.ts'
 import { metricsRoute } from './routes/metrics.ts'
 import { applyOwnRules } from './routes/own-rules.ts'
 import { snapshotRoutes } from './routes/snapshots.ts'
-import { checkSchedule, ScheduledJobs } from './schedule/jobs.ts'
+import { ScheduledJobs } from './schedule/jobs.ts'
 import { SnapshotContext } from './snapshots/context.ts'
 import { SnapshotWriter } from './snapshots/snapshot-writer.ts'
 
@@ -23,8 +25,10 @@ declare module 'fastify' {
 }
 
 async function plugin (app: FastifyInstance, options: SnapshotsPluginOptions): Promise<void> {
+  // A scope of its own inherits the decoration of one above it, and may have its own.
+  if (Object.hasOwn(app, 'snapshots')) throw new OptionError('"database": this Fastify scope has its app.snapshots already, and for now a scope serves one database; register a second one in a scope with a prefix: app.register(async scope => { await scope.register(snapshots, { … }) }, { prefix: "/second" })')
   const settings = pluginSettings({ logger: app.log, ...options })
-  checkSchedule(settings.schedule)
+  requireSchedule(settings.schedule)
   const context = new SnapshotContext(settings)
   const writer = new SnapshotWriter(context)
   const jobs = new ScheduledJobs(writer, settings)

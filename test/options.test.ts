@@ -8,6 +8,14 @@ import { setEnvironment } from './helpers/environment.ts'
 
 const refused = (option: string, rest = '') => ({ code: 'FST_SNAPSHOT_INVALID_OPTION', name: 'FastifyError', message: new RegExp(`^Invalid option: "${option.replaceAll('.', '\\.')}".*${rest}`, 's') })
 const database = '/data/app.db'
+function thrownBy (run: () => unknown): string {
+  try {
+    run()
+    return ''
+  } catch (error) {
+    return (error as Error).message
+  }
+}
 const auth = { admin: 'admin-token', viewer: 'viewer-token' }
 
 t.test('a path is enough, and everything else has a default', async t => {
@@ -109,10 +117,75 @@ for (const [option, value] of wrongForPlugin) {
   })
 }
 
-t.test('a wrong value in the environment is refused by naming the option', async t => {
-  setEnvironment(t, { DATABASE_URL: database, SNAPSHOT_DATABASE: 'My App', SNAPSHOT_ADMIN_TOKEN: 'short' })
-  t.throws(() => snapshotSettings(), refused('databaseName'))
-  t.throws(() => pluginSettings({ databaseName: 'app' }), refused('auth.admin'))
+const WRONG_ENVIRONMENT: Array<[variable: string, value: string, message: RegExp]> = [
+  ['SNAPSHOT_DATABASE', 'My App', /"databaseName" \(SNAPSHOT_DATABASE\): it must be 1 to 64 lower-case letters a to z, digits, "_" and "-"$/],
+  ['SNAPSHOT_DIR', '/dev/null/backups', /"snapshotDir" \(SNAPSHOT_DIR\): \/dev\/null is not a folder$/],
+  ['RECOVERY_DIR', '/dev/null', /"recoveryDir" \(RECOVERY_DIR\): \/dev\/null is not a folder$/],
+  ['SNAPSHOT_ADMIN_TOKEN', 'short', /"auth\.admin" \(SNAPSHOT_ADMIN_TOKEN\): a token is at least 8/],
+  ['SNAPSHOT_VIEWER_TOKEN', 'with space', /"auth\.viewer" \(SNAPSHOT_VIEWER_TOKEN\)/],
+  ['DATABASE_URL', 'mysql://host', /"database" \(DATABASE_URL\)/]
+]
+for (const [variable, value, message] of WRONG_ENVIRONMENT) {
+  t.test(`a wrong ${variable} is refused by naming it`, async t => {
+    setEnvironment(t, { DATABASE_URL: database, [variable]: value })
+    t.throws(() => pluginSettings(variable.endsWith('TOKEN') ? {} : { auth }), { code: 'FST_SNAPSHOT_INVALID_OPTION', message })
+  })
+}
+
+const IN_WORDS: Array<[options: object, words: string]> = [
+  [{ databaseName: 'Upper' }, '"databaseName" (SNAPSHOT_DATABASE): it must be 1 to 64 lower-case letters'],
+  [{ compressionLevel: 20 }, '"compressionLevel": it must be a whole number from 1 to 19'],
+  [{ lockTimeout: -1 }, '"lockTimeout": it must be a whole number of milliseconds from 0'],
+  [{ prefix: 'snapshots' }, '"prefix": it must be a path such as /snapshots'],
+  [{ auth: true }, '"auth": it must be tokens ({ admin, viewer }), a function, or false'],
+  [{ auth: { admin: 5 } }, '"auth.admin" (SNAPSHOT_ADMIN_TOKEN): it must be a token or a list of tokens'],
+  [{ health: true }, '"health": it must be { path }, or false'],
+  [{ metrics: '/metrics' }, '"metrics": it must be { path, role }, or false'],
+  [{ metrics: { role: 'root' } }, '"metrics.role": it must be one of viewer, admin'],
+  [{ schedule: true }, '"schedule": it must be { snapshots, integrity, timezone, keepLast }, or false'],
+  [{ schedule: { snapshots: '' } }, '"schedule.snapshots" (SNAPSHOT_CRON_SCHEDULE): it must be a cron expression such as "0 */6 * * *", or false'],
+  [{ schedule: { keepLast: 0 } }, '"schedule.keepLast": it must be a whole number of at least 1'],
+  [{ migrations: {} }, '"migrations.folder": it is missing'],
+  [{ metrics: { paths: '/metrics' } }, '"metrics.paths": it is not known; known are path, role'],
+  [{ allowDamaged: 'yes' }, '"allowDamaged": Expected boolean']
+]
+for (const [options, words] of IN_WORDS) {
+  t.test(`the error of ${JSON.stringify(options)} says in words what is allowed`, async t => {
+    setEnvironment(t)
+    const message = thrownBy(() => pluginSettings({ database, auth, ...options }))
+    t.match(message, `Invalid option: ${words}`)
+    t.notMatch(message, /\^|union/)
+  })
+}
+
+for (const path of ['/a/', '/', '/a/:b', '/*', '/a//b', '/a b', '/a?b', '/a#b', '/(a)', 'a', '']) {
+  t.test(`no route can be at ${JSON.stringify(path)}`, async t => {
+    setEnvironment(t)
+    t.throws(() => pluginSettings({ database, auth, prefix: path }), refused('prefix', 'it must be a path such as /snapshots'))
+    t.throws(() => pluginSettings({ database, auth, health: { path } }), refused('health.path', 'it must be a path such as'))
+    t.throws(() => pluginSettings({ database, auth, metrics: { path } }), refused('metrics.path', 'it must be a path such as'))
+  })
+}
+
+const HIDING: Array<[option: string, options: SnapshotsPluginOptions, words: string]> = [
+  ['metrics.path', { health: { path: '/same' }, metrics: { path: '/same' } }, '/same is a path of the health routes already'],
+  ['metrics.path', { metrics: { path: '/health/live' } }, '/health/live is a path of the health routes already'],
+  ['health.path', { health: { path: '/snapshots' } }, '/snapshots lies within "prefix" /snapshots'],
+  ['health.path', { health: { path: '/snapshots/health' } }, '/snapshots/health lies within'],
+  ['health.path', { prefix: '/health/live' }, '/health/live lies within'],
+  ['metrics.path', { prefix: '/api/backups', metrics: { path: '/api/backups/metrics' } }, '/api/backups/metrics lies within "prefix" /api/backups']
+]
+for (const [option, options, words] of HIDING) {
+  t.test(`paths that hide each other are refused: ${JSON.stringify(options)}`, async t => {
+    setEnvironment(t)
+    t.throws(() => pluginSettings({ database, auth, ...options }), refused(option, words))
+  })
+}
+
+t.test('paths side by side are taken, and one that is switched off hides nothing', async t => {
+  setEnvironment(t)
+  const taken: SnapshotsPluginOptions[] = [{ health: { path: '/snapshots-health' } }, { health: false, metrics: { path: '/health' } }, { metrics: false, health: { path: '/metrics' } }, { prefix: '/health/snapshots' }, { prefix: '/v1/größe~._-%20' }]
+  for (const options of taken) t.ok(pluginSettings({ database, auth, ...options }))
 })
 
 for (const option of ['snapshotDir', 'recoveryDir']) {
@@ -180,6 +253,8 @@ t.test('SNAPSHOT_CRON_SCHEDULE=off switches scheduled snapshots off, and only th
   t.match(pluginSettings({ database, auth }).schedule, { snapshots: false, integrity: '0 * * * *' })
   t.match(pluginSettings({ database, auth, schedule: { keepLast: 5 } }).schedule, { snapshots: false, keepLast: 5 })
   t.match(pluginSettings({ database, auth, schedule: { snapshots: '1 1 * * *' } }).schedule, { snapshots: '1 1 * * *' })
+  t.match(pluginSettings({ database, auth, schedule: { snapshots: 'off', integrity: 'off' } }).schedule, { snapshots: false, integrity: false }, 'as an option, too')
+  t.same(optionsFromEnv({ SNAPSHOT_CRON_SCHEDULE: 'off' }), { schedule: { snapshots: false } })
 })
 
 t.test('optionsFromEnv reads the variables, and empty ones count as absent', async t => {

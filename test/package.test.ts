@@ -64,17 +64,33 @@ const hosts: Record<string, { file: string, code: string }> = {
 
 const typed = `
   import Fastify from 'fastify'
-  import snapshots, { SnapshotRecovery, type Snapshot, type SnapshotsPluginOptions } from 'fastify-sqlite-snapshots'
-  const options: SnapshotsPluginOptions = { database: 'app.db', auth: false }
+  import snapshots, { errors, LocalStorage, optionsFromEnv, SnapshotRecovery, SnapshotWriter, type Snapshot, type SnapshotsPluginOptions } from 'fastify-sqlite-snapshots'
+  const options: SnapshotsPluginOptions = { ...optionsFromEnv(), database: 'app.db', auth: { admin: process.env.SNAPSHOT_ADMIN_TOKEN } }
   const app = Fastify()
   await app.register(snapshots, options)
   const snapshot: Snapshot = await app.snapshots.createSnapshot('name')
   const recovery: SnapshotRecovery = app.snapshots.recovery
   const { isHealthy }: { isHealthy: boolean } = await recovery.validateDatabaseIntegrity()
+  const writer = new SnapshotWriter({ storage: new LocalStorage('backups') })
+  await writer.deleteSnapshot('latest', { before: '2024-01-15' })
+  const code: 'FST_SNAPSHOT_BUSY' = new errors.BusyError().code
   // @ts-expect-error -- a wrong option is found at compile time
   await app.register(snapshots, { databse: 'app.db' })
-  console.log(snapshot.checksum?.length, isHealthy)
+  console.log(snapshot.checksum?.length, isHealthy, code)
 `
+const typedCommonJS = `
+  import Fastify = require('fastify')
+  import snapshots = require('fastify-sqlite-snapshots')
+  const app = Fastify()
+  app.register(snapshots.default, { database: 'app.db', auth: false })
+  const writer = new snapshots.SnapshotWriter({ database: 'app.db' })
+  console.log(app, writer)
+`
+const compilers: Record<string, { file: string, code: string, options: string[] }> = {
+  'in ES modules': { file: 'host.mts', code: typed, options: ['--module', 'nodenext'] },
+  'in CommonJS': { file: 'host.cts', code: typedCommonJS, options: ['--module', 'nodenext'] },
+  'with a bundler': { file: 'bundled.ts', code: typed, options: ['--module', 'esnext', '--moduleResolution', 'bundler', '--esModuleInterop', 'false'] }
+}
 
 t.test('the packed package works in empty projects', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'packed-'))
@@ -104,9 +120,12 @@ t.test('the packed package works in empty projects', async t => {
     })
   }
 
-  await t.test('its types serve a TypeScript host', async t => {
-    writeFileSync(join(app, 'host.mts'), typed)
-    const compile = run(process.execPath, [join(project, 'node_modules', 'typescript', 'bin', 'tsc'), '--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2023', '--skipLibCheck', '--types', 'node', '--typeRoots', join(project, 'node_modules', '@types'), 'host.mts'], { cwd: app, env: clean })
-    t.equal((await compile).stdout, '')
-  })
+  for (const [how, { file, code, options }] of Object.entries(compilers)) {
+    await t.test(`its types serve a strict TypeScript host ${how}`, async t => {
+      writeFileSync(join(app, file), code)
+      const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', 'false', '--target', 'es2023', '--types', 'node', '--typeRoots', join(project, 'node_modules', '@types')]
+      const compile = run(process.execPath, [join(project, 'node_modules', 'typescript', 'bin', 'tsc'), ...strict, ...options, file], { cwd: app, env: clean })
+      t.equal(await compile.then(({ stdout }) => stdout, ({ stdout }) => stdout), '')
+    })
+  }
 })

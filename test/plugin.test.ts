@@ -1,5 +1,5 @@
 import Fastify, { type FastifyInstance } from 'fastify'
-import { existsSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import snapshots, { fastifySqliteSnapshots, LocalStorage, SnapshotRecovery, SnapshotWriter, type SnapshotsPluginOptions } from '../src/index.ts'
@@ -210,6 +210,34 @@ t.test('a registration that is refused for its schedule makes nothing either', a
   const path = databaseIn(t)
   await t.rejects(customHost(t, path, { plugin: { schedule: { snapshots: 'never' } } }), { code: 'FST_SNAPSHOT_INVALID_OPTION' })
   t.same(readdirSync(join(path, '..')), ['app.db'])
+})
+
+const CRONS: Array<[option: string, schedule: object, value: string]> = [
+  ['"schedule.snapshots" (SNAPSHOT_CRON_SCHEDULE)', { snapshots: 'every day' }, 'every day'],
+  ['"schedule.integrity"', { integrity: '61 * * * *' }, '61 * * * *']
+]
+for (const [option, schedule, value] of CRONS) {
+  t.test(`the cron expression ${value} is refused in one sentence with an example`, async t => {
+    const error = await customHost(t, databaseIn(t), { plugin: { schedule } }).catch((error: Error) => error)
+    t.match(error, { code: 'FST_SNAPSHOT_INVALID_OPTION', message: `Invalid option: ${option}: "${value}" is no cron expression; write one such as "0 */6 * * *" (every six hours), or "off"`, cause: Error })
+  })
+}
+
+t.test('a wrong SNAPSHOT_CRON_SCHEDULE is named', async t => {
+  t.intercept(process, 'env', { value: { ...process.env, SNAPSHOT_CRON_SCHEDULE: 'sometimes' } })
+  await t.rejects(customHost(t, databaseIn(t), { plugin: { schedule: {} } }), { code: 'FST_SNAPSHOT_INVALID_OPTION', message: /\(SNAPSHOT_CRON_SCHEDULE\): "sometimes" is no cron expression/ })
+})
+
+t.test('a second registration in one scope is refused and makes nothing, one in a scope within works', async t => {
+  const path = databaseIn(t)
+  const second = join(path, '..', 'second', 'app.db')
+  mkdirSync(join(second, '..'))
+  makeDatabase(second).close()
+  const options: SnapshotsPluginOptions = { database: second, auth: false, schedule: false }
+  await t.rejects(customHost(t, path, { async after (app) { await app.register(snapshots, { ...options, prefix: '/second' }) } }), { code: 'FST_SNAPSHOT_INVALID_OPTION', message: /for now a scope serves one database.*app\.register\(async scope/ })
+  t.same(readdirSync(join(second, '..')), ['app.db'])
+  const { app } = await customHost(t, path, { async after (app) { await app.register(async scope => { await scope.register(snapshots, options) }, { prefix: '/second' }) } })
+  t.equal((await app.inject('/second/snapshots')).statusCode, 200)
 })
 
 t.test('without a database, in the options and in the environment, the registration is refused', async t => {

@@ -6,7 +6,7 @@ import Database from 'better-sqlite3'
 import { drizzle } from 'drizzle-orm/better-sqlite3'
 import { migrate } from 'drizzle-orm/better-sqlite3/migrator'
 import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
-import { BusyError, CatalogUnusableError, codeOf, messageOf } from '../errors.ts'
+import { BusyError, CancelledError, CatalogUnusableError, codeOf, isSnapshotError, messageOf } from '../errors.ts'
 import { LockFile } from '../lock-file.ts'
 import { sources } from './schema.ts'
 
@@ -45,16 +45,25 @@ export class Catalog {
 
   /**
    * Opens the catalog of a folder, making and migrating it as needed, one process at a time.
-   * @throws FST_SNAPSHOT_BUSY while another process migrates it for long
+   * @throws FST_SNAPSHOT_CATALOG_UNUSABLE, FST_SNAPSHOT_BUSY while another process migrates it for long
    */
   static open (folder: string): Catalog {
+    const path = join(folder, 'catalog.db')
+    try {
+      return Catalog.#openLocked(folder, path)
+    } catch (error) {
+      throw isSnapshotError(error) ? error : new CatalogUnusableError(path, messageOf(error), { cause: error })
+    }
+  }
+
+  static #openLocked (folder: string, path: string): Catalog {
     mkdirSync(join(folder, '.locks'), { recursive: true, mode: 0o700 })
     const lock = LockFile.takeBlocking(join(folder, '.locks', 'catalog.lock'), LOCK_TIMEOUT_MS)
     if (lock === null) throw new BusyError()
     try {
-      const path = join(folder, 'catalog.db')
       const isNew = !existsSync(path)
-      const disk = openSound(path)
+      const disk = new Database(path, { timeout: PATIENT_TIMEOUT_MS })
+      disk.pragma('journal_mode = WAL')
       if (isNew) chmodSync(path, 0o600)
       disk.pragma('synchronous = NORMAL')
       disk.pragma('wal_autocheckpoint = 0')
@@ -67,14 +76,21 @@ export class Catalog {
     }
   }
 
+  /** @throws FST_SNAPSHOT_CANCELLED once it was closed */
+  requireOpen (): void {
+    if (!this.#disk.open) throw new CancelledError('this SnapshotWriter or SnapshotRecovery was closed; make a new one to go on')
+  }
+
   /** Runs queries that change nothing. */
   read<T>(query: (database: CatalogDatabase) => T): T {
+    this.requireOpen()
     this.#save()
     return query(drizzle(this.#memory ?? this.#disk))
   }
 
   /** Runs a change in one immediate transaction. It may run a second time, so it must not depend on the time or chance. */
   write<T>(change: (database: CatalogDatabase) => T): T {
+    this.requireOpen()
     this.#save()
     if (this.#memory === null) {
       try {
@@ -119,17 +135,6 @@ export class Catalog {
     }
     this.#memory?.close()
     this.#memory = null
-  }
-}
-
-/** @throws FST_SNAPSHOT_CATALOG_UNUSABLE */
-function openSound (path: string): Database.Database {
-  try {
-    const disk = new Database(path, { timeout: PATIENT_TIMEOUT_MS })
-    disk.pragma('journal_mode = WAL')
-    return disk
-  } catch (error) {
-    throw new CatalogUnusableError(path, messageOf(error), { cause: error })
   }
 }
 

@@ -1,20 +1,13 @@
 import { isNull, sql } from 'drizzle-orm'
 import { index, integer, primaryKey, real, sqliteTable, sqliteView, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import type { Integrity, RecordedError, Replica, SnapshotStatus, Trigger } from '../snapshots/snapshot.ts'
 
 /*
  * The catalog: an index of what is in storage, plus what is known only here (restores, checks, counters). Times are ISO
  * 8601 in UTC, sizes bytes, durations milliseconds. After a change: `npm run migrations`.
  */
 
-/** What went wrong, as kept with a failed snapshot or restore. */
-export interface RecordedError { code: string, message: string }
-
-/** Where one copy of a snapshot stands. */
-export interface Replica { storage: string, state: 'STORED' | 'PENDING' | 'MISSING' | 'DAMAGED' }
-
-export type SnapshotStatus = 'CREATING' | 'COMPLETED' | 'SUCCESS' | 'FAILED'
-export type Trigger = 'manual' | 'scheduled'
-export type Integrity = 'ok' | 'failed' | 'unchecked'
+export type { Integrity, RecordedError, Replica, SnapshotStatus, Trigger }
 
 /** One row for each snapshot, those that failed and those that were deleted included. */
 export const snapshots = sqliteTable('snapshots', {

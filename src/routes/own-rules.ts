@@ -1,8 +1,10 @@
 import { STATUS_CODES } from 'node:http'
-import { TypeBoxValidatorCompiler, type TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { TSchema } from '@sinclair/typebox'
 import type { FastifyBaseLogger, FastifyError, FastifyInstance, RawServerDefault } from 'fastify'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BodyTooLargeError, codeOf, InternalError, InvalidBodyError, InvalidRequestError, isSnapshotError, messageOf, UnsupportedBodyError } from '../errors.ts'
+import { problemIn } from '../schemas/fit.ts'
 
 /** A scope of the host's Fastify whose routes are typed by their TypeBox schemas. */
 export type Routes = FastifyInstance<RawServerDefault, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>
@@ -18,7 +20,10 @@ const RETRY_AFTER_SECONDS = 5
  * @param isClosing while true, connections are not kept open: they would keep a closing server waiting
  */
 export function applyOwnRules (app: FastifyInstance, isClosing: () => boolean): Routes {
-  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  app.setValidatorCompiler<TSchema>(({ schema, httpPart }) => value => {
+    const problem = problemIn(schema, value)
+    return problem === undefined ? { value } : { error: new InvalidRequestError(`${String(httpPart)}${problem.path}: ${problem.words}`) }
+  })
   app.setSerializerCompiler(() => JSON.stringify)
   app.setReplySerializer(payload => JSON.stringify(payload))
   app.removeAllContentTypeParsers()
@@ -46,7 +51,6 @@ export function applyOwnRules (app: FastifyInstance, isClosing: () => boolean): 
 /** Fastify's own errors of a request in this package's codes; those of a host's `auth` function stay, but for failures. */
 function explain (error: FastifyError): { statusCode?: number, code: string, message: string } {
   if (isSnapshotError(error)) return error
-  if (error.validation !== undefined) return new InvalidRequestError(error.validation.map(({ instancePath, message }) => `${String(error.validationContext)}${instancePath}: ${String(message)}`).join('; '))
   const code = String(codeOf(error))
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new BodyTooLargeError(BODY_LIMIT)
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return new UnsupportedBodyError()

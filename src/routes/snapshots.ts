@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Static } from '@sinclair/typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { CreateBody, ListQuery, NoBody, SnapshotParams, SnapshotQuery, UpdateBody } from '../schemas/requests.ts'
+import { CreateBody, ListQuery, NoBody, NoQuery, SnapshotParams, SnapshotQuery, UpdateBody } from '../schemas/requests.ts'
 import { Operation, RestoreResult, Snapshot, SnapshotList, Verification } from '../schemas/responses.ts'
 import type { Snapshot as SnapshotView } from '../snapshots/snapshot.ts'
 import type { SnapshotWriter } from '../snapshots/snapshot-writer.ts'
@@ -17,7 +17,7 @@ export function snapshotRoutes (app: Routes, writer: SnapshotWriter, authenticat
   const viewer = { onRequest: requireRole(authenticate, 'viewer'), bodyLimit: BODY_LIMIT }
   const admin = { onRequest: requireRole(authenticate, 'admin'), bodyLimit: BODY_LIMIT }
 
-  app.post('/', { ...admin, schema: { body: CreateBody, response: { 201: Snapshot, 202: Operation } } }, async (request, reply) => {
+  app.post('/', { ...admin, schema: { querystring: NoQuery, body: CreateBody, response: { 201: Snapshot, 202: Operation } } }, async (request, reply) => {
     const { name, ...options } = request.body
     if (/\brespond-async\b/i.test(String(request.headers.prefer ?? ''))) return await createInBackground(writer, name, options, request, reply)
     const snapshot = await writer.createSnapshot(name, options)
@@ -34,15 +34,15 @@ export function snapshotRoutes (app: Routes, writer: SnapshotWriter, authenticat
 
   snapshotRoute(app, 'PATCH', '', {
     ...admin,
-    schema: { params: SnapshotParams, body: UpdateBody, response: { 200: Snapshot } },
-    handler: async request => await writer.updateSnapshot(reference(request), request.body as Static<typeof UpdateBody>)
+    schema: { params: SnapshotParams, querystring: SnapshotQuery, body: UpdateBody, response: { 200: Snapshot } },
+    handler: async request => await writer.updateSnapshot(reference(request), request.body as Static<typeof UpdateBody>, query(request))
   })
 
   snapshotRoute(app, 'DELETE', '', {
     ...admin,
-    schema: { params: SnapshotParams },
+    schema: { params: SnapshotParams, querystring: SnapshotQuery },
     handler: async (request, reply) => {
-      await writer.deleteSnapshot(reference(request))
+      await writer.deleteSnapshot(reference(request), query(request))
       return await reply.code(204).send()
     }
   })
@@ -55,8 +55,8 @@ export function snapshotRoutes (app: Routes, writer: SnapshotWriter, authenticat
 
   snapshotRoute(app, 'POST', '/verify', {
     ...admin,
-    schema: { params: SnapshotParams, body: NoBody, response: { 200: Verification } },
-    handler: async request => await writer.verifySnapshot(reference(request))
+    schema: { params: SnapshotParams, querystring: SnapshotQuery, body: NoBody, response: { 200: Verification } },
+    handler: async request => await writer.verifySnapshot(reference(request), query(request))
   })
 
   snapshotRoute(app, 'GET', '/download', {

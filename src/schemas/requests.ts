@@ -1,12 +1,15 @@
 import { Type } from '@sinclair/typebox'
-import { Labels } from '../format/marks.ts'
+import { Labels as AnyLabels } from '../format/marks.ts'
+import { OneOf } from './fit.ts'
 
 /*
  * What the routes take. Unknown fields are refused: a mistyped option must not pass for the default.
  */
 const closed = { additionalProperties: false }
 
-export const Status = Type.Union([Type.Literal('CREATING'), Type.Literal('COMPLETED'), Type.Literal('SUCCESS'), Type.Literal('FAILED')])
+export const Status = OneOf('CREATING', 'COMPLETED', 'SUCCESS', 'FAILED')
+
+const Labels: typeof AnyLabels = { ...AnyLabels, description: 'up to 32 texts of at most 256 characters, each under a name of 1 to 64 letters, digits, ".", "_" and "-"' }
 
 export const CreateBody = Type.Object({
   /** 1 to 128 letters, digits, `.`, `_` and `-`; default: the database's name and the time. */
@@ -16,28 +19,56 @@ export const CreateBody = Type.Object({
   full: Type.Optional(Type.Boolean())
 }, closed)
 
+const PAGE_SIZE = 'a whole number from 1 to 1000'
+
 export const ListQuery = Type.Object({
-  /** Snapshots on a page, 1 to 1000; default 100. A pattern, as a conversion would take `1.5` for 1. */
-  limit: Type.Optional(Type.String({ pattern: '^([1-9][0-9]{0,2}|1000)$' })),
-  /** `nextCursor` of the page before. */
-  cursor: Type.Optional(Type.String({ pattern: '^\\d{1,15}\\.[0-9a-f-]{36}$' })),
+  /** Snapshots on a page; default 100. A pattern, as a conversion would take `1.5` for 1. */
+  limit: Type.Optional(Type.String({ pattern: '^([1-9][0-9]{0,2}|1000)$', description: PAGE_SIZE })),
+  cursor: Type.Optional(Type.String({ pattern: '^\\d{1,15}\\.[0-9a-f-]{36}$', description: 'the nextCursor of the page before' })),
   status: Type.Optional(Status),
-  order: Type.Optional(Type.Union([Type.Literal('asc'), Type.Literal('desc')]))
+  order: Type.Optional(OneOf('asc', 'desc'))
 }, closed)
 
 /** A name, an id, or `latest`. Names over 100 characters come in two parts (see routes/snapshot-path.ts). */
 export const SnapshotParams = Type.Object({ name: Type.String(), rest: Type.Optional(Type.String()) }, closed)
 
+const before = Type.Optional(Type.String({
+  pattern: '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2}(\\.\\d+)?)?(Z|[+-]\\d{2}:\\d{2}))?$',
+  description: 'a date such as 2024-01-15, or a time with its zone such as 2024-01-15T09:00:00Z'
+}))
+
 export const SnapshotQuery = Type.Object({
   /** With `latest`: the newest one not younger than this time. */
-  before: Type.Optional(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2}(:\\d{2}(\\.\\d+)?)?(Z|[+-]\\d{2}:\\d{2}))?$' }))
+  before
 }, closed)
 
 export const UpdateBody = Type.Object({ pinned: Type.Optional(Type.Boolean()), labels: Type.Optional(Labels) }, closed)
 
 export const NoBody = Type.Object({}, closed)
+export const NoQuery = NoBody
 
 export const IntegrityBody = Type.Object({
   /** `quick`, the default, or `full`, which also compares every index with its table. */
-  mode: Type.Optional(Type.Union([Type.Literal('quick'), Type.Literal('full')]))
+  mode: Type.Optional(OneOf('quick', 'full'))
 }, closed)
+
+/*
+ * What the methods of SnapshotWriter take, for callers without types.
+ */
+export const CreateArguments = Type.Object({
+  labels: CreateBody.properties.labels,
+  full: CreateBody.properties.full,
+  allowDamaged: Type.Optional(Type.Boolean()),
+  trigger: Type.Optional(OneOf('manual', 'scheduled')),
+  onCreating: Type.Optional(Type.Function([], Type.Any()))
+}, closed)
+
+export const ListArguments = Type.Object({
+  ...ListQuery.properties,
+  limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, description: PAGE_SIZE }))
+}, closed)
+
+export const RestoreArguments = Type.Object({ allowDamaged: Type.Optional(Type.Boolean()), before }, closed)
+
+/** How many scheduled snapshots are kept. */
+export const KeepLast = Type.Integer({ minimum: 1, description: 'a whole number of at least 1' })

@@ -1,19 +1,7 @@
 import { recordIntegrityCheck } from '../catalog/integrity-checks.ts'
 import type { CheckMode, FileReport } from '../engine/check-integrity.ts'
 import type { SnapshotContext } from './context.ts'
-
-/** Outcome of an integrity check of the live database. */
-export interface DatabaseIntegrity {
-  /** Name of the database. */
-  database: string
-  isHealthy: boolean
-  /** What is damaged, in SQLite's words; at most 100. */
-  errors: string[]
-  /** What SQLite cannot judge outside the application, such as an index on a function that only the application has. */
-  unchecked: string[]
-  checkedAt: string
-  durationMs: number
-}
+import type { DatabaseIntegrity } from './outcomes.ts'
 
 /**
  * Checks the live database and keeps the outcome for health and metrics.

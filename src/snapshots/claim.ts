@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { codeOf, OptionError } from '../errors.ts'
-import type { SnapshotSettings } from '../options.ts'
+import { messageOf, OptionError } from '../errors.ts'
+import { optionName, type SnapshotSettings } from '../options.ts'
 
 /*
  * Two databases must not share a name in one snapshot folder, nor a recovery folder: the retention of one would delete the
@@ -11,29 +11,38 @@ import type { SnapshotSettings } from '../options.ts'
 /**
  * Takes the places of a database.
  * @returns its recovery folder: where the default one is another database's, a folder of its own within that
- * @throws FST_SNAPSHOT_INVALID_OPTION where a place belongs to another database
+ * @throws FST_SNAPSHOT_INVALID_OPTION where a place belongs to another database, or cannot be written
  */
 export function claimPlaces ({ database, databaseName, snapshotDir, recoveryDir, isRecoveryDirDefault }: SnapshotSettings): string {
-  claim(join(snapshotDir, '.databases', databaseName), database, owner => `"databaseName" (SNAPSHOT_DATABASE): in ${snapshotDir} the name ${databaseName} belongs to ${owner}; give this database another name or another snapshotDir`)
-  const claimFolder = (folder: string): string => {
-    claim(join(folder, '.database'), database, owner => `"recoveryDir" (RECOVERY_DIR): ${folder} keeps the pre-restore backups of ${owner}; give this database a folder of its own`)
-    return folder
-  }
+  const nameFile = join(snapshotDir, '.databases', databaseName)
+  const nameOwner = claim('snapshotDir', snapshotDir, nameFile, database)
+  if (nameOwner !== null) throw taken('databaseName', `in ${snapshotDir} the name ${databaseName} belongs to ${nameOwner}; give this database another name or another snapshotDir`, database, nameFile)
+
+  const noteIn = (folder: string): string => join(folder, '.database')
+  const owner = claim('recoveryDir', recoveryDir, noteIn(recoveryDir), database)
+  if (owner === null) return recoveryDir
+  const ownFolder = join(recoveryDir, databaseName)
+  if (isRecoveryDirDefault && claim('recoveryDir', ownFolder, noteIn(ownFolder), database) === null) return ownFolder
+  throw taken('recoveryDir', `${recoveryDir} keeps the pre-restore backups of ${owner}; give this database a folder of its own`, database, noteIn(recoveryDir))
+}
+
+/** Notes whose a place is. @returns the other database that has it, or null */
+function claim (option: string, folder: string, file: string, database: string): string | null {
   try {
-    return claimFolder(recoveryDir)
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    const owner = existsSync(file) ? readFileSync(file, 'utf8') : database
+    // A database that was moved takes its places along.
+    const isOurs = owner === database || isSameFile(owner, database) || !existsSync(owner)
+    if (!isOurs) return owner
+    writeFileSync(file, database, { mode: 0o600 })
+    return null
   } catch (error) {
-    if (!isRecoveryDirDefault || codeOf(error) !== 'FST_SNAPSHOT_INVALID_OPTION') throw error
-    return claimFolder(join(recoveryDir, databaseName))
+    throw new OptionError(`${optionName(option)}: ${folder} cannot be used: ${messageOf(error)}. Let this process write there, or give another folder`, { cause: error })
   }
 }
 
-function claim (file: string, database: string, refusal: (owner: string) => string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  const owner = existsSync(file) ? readFileSync(file, 'utf8') : database
-  // A database that was moved takes its places along.
-  const isOurs = owner === database || isSameFile(owner, database) || !existsSync(owner)
-  if (!isOurs) throw new OptionError(`${refusal(owner)}. If ${database} has taken its place, remove ${file}`)
-  writeFileSync(file, database, { mode: 0o600 })
+function taken (option: string, why: string, database: string, file: string): Error {
+  return new OptionError(`${optionName(option)}: ${why}. If ${database} has taken its place, remove ${file}`)
 }
 
 function isSameFile (a: string, b: string): boolean {

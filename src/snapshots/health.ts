@@ -1,14 +1,7 @@
 import { lastIntegrityCheck } from '../catalog/integrity-checks.ts'
 import { lastEndedCreation } from '../catalog/snapshots.ts'
 import type { SnapshotContext } from './context.ts'
-
-export interface Health {
-  /** `unhealthy`: the database failed its last check. `degraded`: it is fine, its snapshots are not. */
-  status: 'ok' | 'degraded' | 'unhealthy'
-  /** Name of the database. */
-  database: string
-  reasons: string[]
-}
+import type { Health } from './outcomes.ts'
 
 /** The state of the database and its snapshots, from the catalog alone: cheap enough for every probe. */
 export function healthOf ({ catalog, settings: { databaseName: database } }: SnapshotContext): Health {

@@ -9,31 +9,22 @@ import { databaseBytes, folderOf, requireRoom } from './disk-space.ts'
 import { checkLiveDatabase } from './check-live-database.ts'
 import { replaceLiveContent } from './live-content.ts'
 import { isForCallers } from './operation-errors.ts'
+import type { RestoreResult } from './outcomes.ts'
 import { removeDatabase } from './remove-database.ts'
 import { readIntent, removeIntent, type RestoreIntent } from './restore-intent.ts'
 import { rollBack } from './roll-back.ts'
-import { toSnapshot, type Snapshot } from './snapshot.ts'
+import { toSnapshot } from './snapshot.ts'
 import { readManifest, stage } from './stored-snapshot.ts'
 
-/** What a successful restore reports. */
-export interface RestoreResult {
-  status: 'SUCCESS'
-  snapshot: Snapshot
-  restoreId: string
-  /** The content from before, a plain database file; null where there was no database. */
-  preRestoreBackup: string | null
-  durationMs: number
-  /** For how much of that the application's writers had to wait. */
-  lockedMs: number
-}
-
 /** One restore on its way. */
-interface Restore { id: string, row: SnapshotRow, staging: string, signal: AbortSignal, backup: string | null, isRolledBack: boolean }
+interface Restore { id: string, row: SnapshotRow, staging: string, signal: AbortSignal, backup: string | null, isApplied: boolean, isRolledBack: boolean }
+
+const UNCHANGED = '; the live database is unchanged'
 
 /** @throws FST_SNAPSHOT_NOT_RESTORABLE */
 export function requireRestorable ({ name, status, integrity }: SnapshotRow, allowDamaged: boolean): void {
   if (!USABLE.includes(status)) throw new NotRestorableError(name, `its status is ${status}`)
-  if (integrity === 'failed' && !allowDamaged) throw new NotRestorableError(name, 'it is of a damaged database, kept as evidence; choose an earlier one, or restore it with allowDamaged')
+  if (integrity === 'failed' && !allowDamaged) throw new NotRestorableError(name, 'it is of a damaged database, kept as evidence; choose an earlier one. You can still download it, or restore it from a script: restoreFromSnapshot(name, { allowDamaged: true })')
 }
 
 /**
@@ -42,7 +33,7 @@ export function requireRestorable ({ name, status, integrity }: SnapshotRow, all
  */
 export async function restoreSnapshot (context: SnapshotContext, row: SnapshotRow, signal: AbortSignal): Promise<RestoreResult> {
   const id = randomUUID()
-  const restore: Restore = { id, row, staging: context.temporaryFile(`restore-${id}.db`), signal, backup: null, isRolledBack: false }
+  const restore: Restore = { id, row, staging: context.temporaryFile(`restore-${id}.db`), signal, backup: null, isApplied: false, isRolledBack: false }
   try {
     return await recordedRestore(context, restore)
   } finally {
@@ -67,9 +58,9 @@ async function recordedRestore (context: SnapshotContext, restore: Restore): Pro
     logger.info({ snapshot: row.name, preRestoreBackup: restore.backup, durationMs: ended.durationMs, lockedMs }, 'Snapshot restored')
     return { status: 'SUCCESS', snapshot: toSnapshot(restored), restoreId: id, preRestoreBackup: restore.backup, durationMs: ended.durationMs, lockedMs }
   } catch (error) {
-    const explained = isForCallers(error) ? error : new RestoreFailedError(messageOf(error), { cause: error })
+    const explained = isForCallers(error) ? error : new RestoreFailedError(messageOf(error) + (restore.isApplied ? '' : UNCHANGED), { cause: error })
     recordRestoreEnded(catalog, id, { status: restore.isRolledBack ? 'ROLLED_BACK' : 'FAILED', error: { code: codeOf(explained) as string, message: messageOf(explained) }, ...end() })
-    logger.error({ err: error, snapshot: row.name, preRestoreBackup: restore.backup }, `Restore failed: ${messageOf(error)}`)
+    logger.error({ err: error, snapshot: row.name, preRestoreBackup: restore.backup }, `Restore failed: ${messageOf(explained).replace(/^Restore failed: /, '')}`)
     throw explained
   }
 }
@@ -99,10 +90,10 @@ async function migrateStaged (context: SnapshotContext, { staging, signal }: Res
     if (migrate !== undefined) await unlessAborted(migrate(staging, signal), signal)
   } catch (error) {
     signal.throwIfAborted()
-    throw new RestoreFailedError(`the migrations could not be applied to the snapshot: ${messageOf(error)}`, { cause: error })
+    throw new RestoreFailedError(`the migrations could not be applied to the snapshot: ${messageOf(error)}${UNCHANGED}`, { cause: error })
   }
   const { isHealthy, errors } = await context.runEngine('check-integrity', { target: { ...target, path: staging }, mode: 'quick' }, { signal })
-  if (!isHealthy) throw new RestoreFailedError(`the migrations damaged the snapshot: ${errors.slice(0, 3).join('; ')}`)
+  if (!isHealthy) throw new RestoreFailedError(`the migrations damaged the snapshot: ${errors.slice(0, 3).join('; ')}${UNCHANGED}`)
 }
 
 /** Waits for the application's own work, which may never end, no longer than the signal allows. */
@@ -125,6 +116,7 @@ async function goLive (context: SnapshotContext, restore: Restore): Promise<{ lo
       onBackedUp: () => { updateRestore(catalog, restore.id, { status: 'BACKED_UP' }) }
     })
     restore.backup = backup
+    restore.isApplied = true
     updateRestore(catalog, restore.id, { status: 'VERIFYING', preRestoreBackup: backup })
     await checkRestored(context, restore)
     return { lockedMs }

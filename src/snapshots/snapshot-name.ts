@@ -1,6 +1,4 @@
-import { Value } from '@sinclair/typebox/value'
-import { InvalidNameError, InvalidRequestError } from '../errors.ts'
-import { Labels } from '../format/marks.ts'
+import { InvalidNameError } from '../errors.ts'
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
@@ -37,10 +35,4 @@ export function firstFree (name: string, separator: string, isTaken: (name: stri
   let free = name
   for (let number = 2; isTaken(free); number++) free = `${name}${separator}${number}`
   return free
-}
-
-/** @throws FST_SNAPSHOT_INVALID_REQUEST */
-export function checkLabels (labels: Labels): void {
-  const problem = Value.Errors(Labels, labels).First()
-  if (problem !== undefined) throw new InvalidRequestError(`labels${problem.path}: ${problem.message}`)
 }

@@ -1,27 +1,34 @@
 import { lastIntegrityCheck } from '../catalog/integrity-checks.ts'
-import type { CheckMode } from '../engine/check-integrity.ts'
+import { DatabaseMissingError } from '../errors.ts'
 import { snapshotSettings, type SnapshotOptions } from '../options.ts'
-import { checkLiveDatabase, type DatabaseIntegrity } from './check-live-database.ts'
+import { requireFit } from '../schemas/fit.ts'
+import { IntegrityBody } from '../schemas/requests.ts'
+import { checkLiveDatabase } from './check-live-database.ts'
 import { SnapshotContext } from './context.ts'
+import type { DatabaseIntegrity } from './outcomes.ts'
 
 /** Judges the live database, and brings it back. It works with and without Fastify. */
 export class SnapshotRecovery {
   readonly #context: SnapshotContext
   /** Checks under way: whoever asks meanwhile gets the same one. */
-  readonly #checks = new Map<CheckMode, Promise<DatabaseIntegrity>>()
+  readonly #checks = new Map<'quick' | 'full', Promise<DatabaseIntegrity>>()
 
-  /** @throws FST_SNAPSHOT_INVALID_OPTION */
-  constructor (options: SnapshotOptions | SnapshotContext = {}) {
+  /** @throws FST_SNAPSHOT_INVALID_OPTION, FST_SNAPSHOT_CATALOG_UNUSABLE */
+  constructor (options: SnapshotOptions = {}) {
     this.#context = options instanceof SnapshotContext ? options : new SnapshotContext(snapshotSettings(options))
   }
 
   /**
    * Checks the live database, in a process of its own, while the application goes on. A missing or unreadable file is
    * unhealthy; what SQLite cannot judge outside the application is listed as `unchecked` and is no damage.
-   * @param mode `quick`, the default, or `full`, which also compares every index with its table
-   * @throws FST_SNAPSHOT_DATABASE_LOCKED, FST_SNAPSHOT_DATABASE_UNWRITABLE: the database could not be judged
+   * @param options `mode`: `quick`, the default, or `full`, which also compares every index with its table
+   * @throws FST_SNAPSHOT_DATABASE_LOCKED, FST_SNAPSHOT_DATABASE_UNWRITABLE: the database could not be judged;
+   * FST_SNAPSHOT_INVALID_REQUEST, FST_SNAPSHOT_CANCELLED (it is being closed, or was)
    */
-  async validateDatabaseIntegrity ({ mode = 'quick' }: { mode?: CheckMode } = {}): Promise<DatabaseIntegrity> {
+  async validateDatabaseIntegrity (options: { mode?: 'quick' | 'full' } = {}): Promise<DatabaseIntegrity> {
+    requireFit(IntegrityBody, options, 'options')
+    this.#context.catalog.requireOpen()
+    const { mode = 'quick' } = options
     const underWay = this.#checks.get(mode)
     if (underWay !== undefined) return await underWay
     const check = this.#check(mode).finally(() => { this.#checks.delete(mode) })
@@ -35,9 +42,10 @@ export class SnapshotRecovery {
     return lastIntegrityCheck(catalog, databaseName) ?? null
   }
 
-  async #check (mode: CheckMode): Promise<DatabaseIntegrity> {
-    const { schemaCookie, ...integrity } = await this.#context.queue.runBeside(async signal => await checkLiveDatabase(this.#context, mode, signal))
-    if (!integrity.isHealthy) this.#context.logger.error({ errors: integrity.errors }, 'The database failed its integrity check')
+  async #check (mode: 'quick' | 'full'): Promise<DatabaseIntegrity> {
+    const { logger, queue, target } = this.#context
+    const { schemaCookie, ...integrity } = await queue.runBeside(async signal => await checkLiveDatabase(this.#context, mode, signal))
+    if (!integrity.isHealthy) logger.error({ errors: integrity.errors }, foundMissing(integrity, target.path) ? 'The database is missing' : 'The database failed its integrity check')
     return integrity
   }
 
@@ -45,4 +53,9 @@ export class SnapshotRecovery {
   async close (): Promise<void> {
     await this.#context.close()
   }
+}
+
+/** Whether a check found no file at a path: that is unhealthy, too, yet nothing was checked and nothing is damaged. */
+export function foundMissing ({ errors }: DatabaseIntegrity, path: string): boolean {
+  return errors[0] === new DatabaseMissingError(path).message
 }

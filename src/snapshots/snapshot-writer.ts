@@ -1,26 +1,29 @@
 import { randomUUID } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import type { SnapshotRow, SnapshotStatus, Trigger } from '../catalog/schema.ts'
+import type { SnapshotRow } from '../catalog/schema.ts'
 import { findLatest, findSnapshot, pageOfSnapshots, updateSnapshotRow } from '../catalog/snapshots.ts'
-import { InvalidRequestError, messageOf, NotFoundError, NotRestorableError } from '../errors.ts'
+import { InvalidNameError, InvalidRequestError, messageOf, NotFoundError, NotRestorableError } from '../errors.ts'
 import { marksKey } from '../format/keys.ts'
 import { encodeMarks } from '../format/marks.ts'
 import { snapshotSettings, type SnapshotOptions } from '../options.ts'
+import { requireFit } from '../schemas/fit.ts'
+import { CreateArguments, KeepLast, ListArguments, RestoreArguments, SnapshotQuery, UpdateBody } from '../schemas/requests.ts'
 import { SnapshotContext } from './context.ts'
 import { createSnapshot } from './create-snapshot.ts'
 import { deleteSnapshot } from './delete-snapshot.ts'
 import { requireRoom } from './disk-space.ts'
 import { removeDatabase } from './remove-database.ts'
-import { healthOf, type Health } from './health.ts'
-import { requireRestorable, restoreSnapshot, type RestoreResult } from './restore-snapshot.ts'
+import { healthOf } from './health.ts'
+import type { Health, RestoreResult, Verification } from './outcomes.ts'
+import { requireRestorable, restoreSnapshot } from './restore-snapshot.ts'
 import { applyRetention } from './retention.ts'
 import { settleInterrupted } from './settle.ts'
-import { checkLabels, checkName } from './snapshot-name.ts'
-import { SnapshotRecovery } from './snapshot-recovery.ts'
+import { checkName } from './snapshot-name.ts'
+import { foundMissing, SnapshotRecovery } from './snapshot-recovery.ts'
 import { toSnapshot, type Snapshot } from './snapshot.ts'
 import { readManifest, stage } from './stored-snapshot.ts'
-import { verifySnapshot, type Verification } from './verify-snapshot.ts'
+import { verifySnapshot } from './verify-snapshot.ts'
 
 export interface CreateOptions {
   /** Words of one's own, kept with the snapshot. */
@@ -30,7 +33,7 @@ export interface CreateOptions {
   /** Keep a snapshot of a damaged database as evidence. Default: the option of the same name. */
   allowDamaged?: boolean
   /** Who asked for it; scheduled snapshots are removed when newer ones have come. Default `manual`. */
-  trigger?: Trigger
+  trigger?: Snapshot['trigger']
   /** Called when the snapshot's place is taken, with status CREATING. */
   onCreating?: (snapshot: Snapshot) => void
 }
@@ -40,9 +43,15 @@ export interface ListOptions {
   limit?: number
   /** `nextCursor` of the page before. */
   cursor?: string
-  status?: SnapshotStatus
+  status?: Snapshot['status']
   /** `desc`, the default: the newest first. */
   order?: 'asc' | 'desc'
+}
+
+/** Which snapshot `latest` is. */
+export interface LatestOptions {
+  /** With `latest`: the newest one that is not younger than this ISO 8601 time. A name or an id means the same with it. */
+  before?: string
 }
 
 /**
@@ -54,16 +63,17 @@ export interface ListOptions {
  * await writer.close()
  * ```
  *
- * A snapshot is named by its name, its id, or `latest`; what `latest` is, is settled when a method is called. Every method may throw FST_SNAPSHOT_BUSY (another process works on
- * these snapshots), FST_SNAPSHOT_QUEUE_FULL and FST_SNAPSHOT_CANCELLED (it is being closed).
+ * A snapshot is named by its name, its id, or `latest`; what `latest` is, is settled when a method is called. Every method
+ * may throw FST_SNAPSHOT_INVALID_REQUEST (a wrong argument), FST_SNAPSHOT_BUSY (another process works on these snapshots),
+ * FST_SNAPSHOT_QUEUE_FULL and FST_SNAPSHOT_CANCELLED (it is being closed, or was).
  */
 export class SnapshotWriter {
   readonly recovery: SnapshotRecovery
   readonly #context: SnapshotContext
   #isFirst = true
 
-  /** @throws FST_SNAPSHOT_INVALID_OPTION */
-  constructor (options: SnapshotOptions | SnapshotContext = {}) {
+  /** @throws FST_SNAPSHOT_INVALID_OPTION, FST_SNAPSHOT_CATALOG_UNUSABLE */
+  constructor (options: SnapshotOptions = {}) {
     this.#context = options instanceof SnapshotContext ? options : new SnapshotContext(snapshotSettings(options))
     this.recovery = new SnapshotRecovery(this.#context)
   }
@@ -71,18 +81,20 @@ export class SnapshotWriter {
   /**
    * Takes a snapshot of the database as it is at one moment, while the application goes on.
    * @param name default: the database's name and the time
-   * @throws FST_SNAPSHOT_INVALID_NAME, FST_SNAPSHOT_INVALID_REQUEST (labels), FST_SNAPSHOT_NAME_TAKEN, FST_SNAPSHOT_DATABASE_* (missing, damaged, locked,
+   * @throws FST_SNAPSHOT_INVALID_NAME, FST_SNAPSHOT_INVALID_REQUEST, FST_SNAPSHOT_NAME_TAKEN, FST_SNAPSHOT_DATABASE_* (missing, damaged, locked,
    * unwritable), FST_SNAPSHOT_NOT_A_DATABASE, FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_CREATE_FAILED. But for the first three, a
    * failure is also kept as a snapshot with status FAILED.
    */
-  async createSnapshot (name?: string, { labels = {}, trigger = 'manual', allowDamaged = this.#context.settings.allowDamaged, onCreating }: CreateOptions = {}): Promise<Snapshot> {
-    checkLabels(labels)
-    if (name !== undefined) checkName(name)
+  async createSnapshot (name?: string, options: CreateOptions = {}): Promise<Snapshot> {
+    requireFit(CreateArguments, options, 'options')
+    const { labels = {}, trigger = 'manual', allowDamaged = this.#context.settings.allowDamaged, onCreating } = options
+    if (name !== undefined) checkName(requireText(name))
     return await this.#run(async signal => await createSnapshot(this.#context, { name, labels, trigger, allowDamaged, ...(onCreating && { onCreating }) }, signal))
   }
 
   /** Creates a scheduled snapshot and removes those beyond the newest `keepLast`. */
   async createScheduledSnapshot (keepLast: number): Promise<Snapshot> {
+    requireFit(KeepLast, keepLast, 'keepLast')
     return await this.#run(async signal => {
       const snapshot = await createSnapshot(this.#context, { name: undefined, labels: {}, trigger: 'scheduled', allowDamaged: false }, signal)
       await applyRetention(this.#context, keepLast)
@@ -91,25 +103,24 @@ export class SnapshotWriter {
   }
 
   /** One page of the snapshots, those that failed included. */
-  async listSnapshots ({ limit = 100, cursor, status, order = 'desc' }: ListOptions = {}): Promise<{ snapshots: Snapshot[], nextCursor: string | null }> {
+  async listSnapshots (options: ListOptions = {}): Promise<{ snapshots: Snapshot[], nextCursor: string | null }> {
+    requireFit(ListArguments, options, 'options')
+    const { limit = 100, cursor, status, order = 'desc' } = options
     const { catalog, settings: { databaseName } } = this.#context
     const { rows, more } = pageOfSnapshots(catalog, databaseName, { limit, order, ...(status && { status }), ...(cursor !== undefined && { after: decodeCursor(cursor) }) })
     const last = rows.at(-1)
     return { snapshots: rows.map(toSnapshot), nextCursor: more && last !== undefined ? `${last.sequence}.${last.id}` : null }
   }
 
-  /**
-   * @param before with `latest`: the newest one that is not younger than this ISO 8601 time
-   * @throws FST_SNAPSHOT_NOT_FOUND
-   */
-  async getSnapshot (reference: string, { before }: { before?: string } = {}): Promise<Snapshot> {
-    return toSnapshot(this.#find(reference, before))
+  /** @throws FST_SNAPSHOT_NOT_FOUND */
+  async getSnapshot (reference: string, options: LatestOptions = {}): Promise<Snapshot> {
+    return toSnapshot(this.#find(reference, options))
   }
 
   /** Pins or unpins a snapshot, or replaces its labels. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE (nothing is stored of it) */
-  async updateSnapshot (reference: string, change: { pinned?: boolean, labels?: Record<string, string> }): Promise<Snapshot> {
-    checkLabels(change.labels ?? {})
-    const { id } = this.#find(reference)
+  async updateSnapshot (reference: string, change: { pinned?: boolean, labels?: Record<string, string> }, options: LatestOptions = {}): Promise<Snapshot> {
+    requireFit(UpdateBody, change, 'change')
+    const { id } = this.#find(reference, options)
     return await this.#run(async () => {
       const { storage, catalog } = this.#context
       const row = this.#find(id)
@@ -122,8 +133,8 @@ export class SnapshotWriter {
   }
 
   /** Deletes a snapshot for good. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_PINNED */
-  async deleteSnapshot (reference: string): Promise<void> {
-    const { id } = this.#find(reference)
+  async deleteSnapshot (reference: string, options: LatestOptions = {}): Promise<void> {
+    const { id } = this.#find(reference, options)
     await this.#run(async () => { await deleteSnapshot(this.#context, this.#find(id)) })
   }
 
@@ -133,8 +144,10 @@ export class SnapshotWriter {
    * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE, FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_DATABASE_*,
    * FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_RESTORE_FAILED
    */
-  async restoreFromSnapshot (reference: string, { allowDamaged = false, before }: { allowDamaged?: boolean, before?: string } = {}): Promise<RestoreResult> {
-    const { id, ...found } = this.#find(reference, before)
+  async restoreFromSnapshot (reference: string, options: LatestOptions & { allowDamaged?: boolean } = {}): Promise<RestoreResult> {
+    requireFit(RestoreArguments, options, 'options')
+    const { allowDamaged = false, ...latest } = options
+    const { id, ...found } = this.#find(reference, latest)
     requireRestorable({ id, ...found }, allowDamaged)
     return await this.#run(async signal => {
       const row = this.#find(id)
@@ -144,8 +157,8 @@ export class SnapshotWriter {
   }
 
   /** Reads back every stored byte of a snapshot. Damage is an outcome, not an error. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE */
-  async verifySnapshot (reference: string): Promise<Verification> {
-    const { id } = this.#find(reference)
+  async verifySnapshot (reference: string, options: LatestOptions = {}): Promise<Verification> {
+    const { id } = this.#find(reference, options)
     return await this.#run(async signal => await verifySnapshot(this.#context, this.#find(id), signal))
   }
 
@@ -153,8 +166,8 @@ export class SnapshotWriter {
    * The plain database file of a snapshot, every byte of it checked before the first one is given out.
    * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE, FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_NO_ROOM
    */
-  async downloadSnapshot (reference: string, { before }: { before?: string } = {}): Promise<{ snapshot: Snapshot, stream: Readable }> {
-    const { id } = this.#find(reference, before)
+  async downloadSnapshot (reference: string, options: LatestOptions = {}): Promise<{ snapshot: Snapshot, stream: Readable }> {
+    const { id } = this.#find(reference, options)
     return await this.#run(async signal => {
       const row = this.#find(id)
       requireRestorable(row, true)
@@ -173,11 +186,14 @@ export class SnapshotWriter {
 
   /** The state of the database and its snapshots, as last known. */
   health (): Health {
-    return healthOf(this.#context)
+    const check = this.recovery.lastIntegrityCheck()
+    if (check === null || !foundMissing(check, this.#context.target.path)) return healthOf(this.#context)
+    return { status: 'unhealthy', database: check.database, reasons: check.errors.map(error => `The database was missing at ${check.checkedAt}: ${error}`) }
   }
 
   /** Settles what a killed process left unfinished; every operation does that first, too. */
   async settle (): Promise<void> {
+    this.#context.catalog.requireOpen()
     await this.#context.queue.run(async () => { await this.#settle() })
   }
 
@@ -192,6 +208,7 @@ export class SnapshotWriter {
   }
 
   async #run<T> (operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.#context.catalog.requireOpen()
     return await this.#context.queue.run(async signal => {
       await this.#settle().catch((error: unknown) => {
         this.#context.logger.warn({ err: error }, `What an earlier process left was not settled yet: ${messageOf(error)}`)
@@ -211,12 +228,30 @@ export class SnapshotWriter {
     this.#isFirst = false
   }
 
-  #find (reference: string, before?: string): SnapshotRow {
+  #find (reference: string, latest: LatestOptions = {}): SnapshotRow {
+    requireFit(SnapshotQuery, latest, 'options')
+    return requireText(reference) === 'latest' ? this.#findLatest(latest) : this.#findNamed(reference)
+  }
+
+  #findLatest ({ before }: LatestOptions): SnapshotRow {
     const { catalog, settings: { databaseName } } = this.#context
-    const row = reference === 'latest' ? findLatest(catalog, databaseName, before && moment(before)) : findSnapshot(catalog, databaseName, reference)
-    if (row === undefined) throw new NotFoundError(JSON.stringify(reference))
+    const row = findLatest(catalog, databaseName, before && moment(before))
+    if (row === undefined) throw new NotFoundError(before === undefined ? 'sound snapshot yet; create one first' : `sound snapshot from before ${before}; list the snapshots to see their times`)
     return row
   }
+
+  #findNamed (reference: string): SnapshotRow {
+    const { catalog, settings: { databaseName } } = this.#context
+    const row = findSnapshot(catalog, databaseName, reference)
+    if (row === undefined) throw new NotFoundError(`snapshot ${JSON.stringify(reference)}; list the snapshots to see their names`)
+    return row
+  }
+}
+
+/** @throws FST_SNAPSHOT_INVALID_NAME, as callers without types may give anything */
+function requireText (name: string): string {
+  if (typeof name !== 'string') throw new InvalidNameError(`(${typeof name})`, 'a name is a text')
+  return name
 }
 
 function requireStored (row: SnapshotRow): void {

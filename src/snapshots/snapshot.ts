@@ -1,4 +1,12 @@
-import type { Integrity, RecordedError, Replica, SnapshotRow, SnapshotStatus, Trigger } from '../catalog/schema.ts'
+/** What went wrong, as kept with a failed snapshot or restore. */
+export interface RecordedError { code: string, message: string }
+
+/** Where one copy of a snapshot stands. */
+export interface Replica { storage: string, state: 'STORED' | 'PENDING' | 'MISSING' | 'DAMAGED' }
+
+export type SnapshotStatus = 'CREATING' | 'COMPLETED' | 'SUCCESS' | 'FAILED'
+export type Trigger = 'manual' | 'scheduled'
+export type Integrity = 'ok' | 'failed' | 'unchecked'
 
 /** A snapshot as callers see it. Times are ISO 8601 in UTC, sizes bytes. */
 export interface Snapshot {
@@ -39,7 +47,7 @@ export interface Snapshot {
   error: RecordedError | null
 }
 
-/** The public view of a catalog row. */
-export function toSnapshot ({ sequence, deletedAt, marksRevision, ...snapshot }: SnapshotRow): Snapshot {
+/** The public view of a catalog row. Its type is not named: applications would need Drizzle's types to compile. */
+export function toSnapshot ({ sequence, deletedAt, marksRevision, ...snapshot }: Snapshot & { sequence: number, deletedAt: string | null, marksRevision: number }): Snapshot {
   return snapshot
 }

@@ -7,20 +7,9 @@ import { decodePackIndex, encodePackIndex } from '../format/pack-index.ts'
 import { MAP_MAGIC, SKIPPABLE_HEADER_BYTES, skippableFrame } from '../format/skippable-frame.ts'
 import { readAll } from '../storage/storage-key.ts'
 import type { SnapshotContext } from './context.ts'
+import type { Verification } from './outcomes.ts'
 import { requireRestorable } from './restore-snapshot.ts'
 import { readManifest, stage } from './stored-snapshot.ts'
-
-/** Outcome of reading back everything stored of a snapshot. */
-export interface Verification {
-  /** Name of the snapshot. */
-  snapshot: string
-  id: string
-  /** Whether every stored byte is what was written, and together they are the database image. */
-  isHealthy: boolean
-  errors: string[]
-  checkedAt: string
-  durationMs: number
-}
 
 /** Reads every stored byte of a snapshot and holds it against the checksums; keeps the outcome in the catalog. */
 export async function verifySnapshot (context: SnapshotContext, row: SnapshotRow, signal: AbortSignal): Promise<Verification> {

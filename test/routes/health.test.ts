@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { customHost } from '../helpers/custom-host.ts'
@@ -66,11 +66,25 @@ t.test('it is unhealthy when a creation finds the damage', async t => {
 })
 
 t.test('it is unhealthy when the database is missing', async t => {
-  const { app, request, path } = await startHost(t)
+  const { app, request, path, log } = await startHost(t)
   rmSync(path)
   await request('POST', '/snapshots/integrity')
   t.equal((await app.inject('/health')).statusCode, 503)
+  t.match((await request('GET', '/health')).json(), { status: 'unhealthy', database: 'app', reasons: [/^The database was missing at \d{4}-.*Z: There is no database at .*app\.db; check DATABASE_URL/] })
+  t.same(log.filter(({ level }) => level === 50).map(({ msg }) => msg), ['The database is missing'], 'and the log does not speak of a failed check')
 })
+
+const NO_DATABASES: Record<string, (path: string) => void> = { 'a folder': path => { mkdirSync(path) }, 'a text file': path => { writeFileSync(path, 'This is no database, as somebody gave a wrong path. '.repeat(100)) } }
+for (const [what, make] of Object.entries(NO_DATABASES)) {
+  t.test(`where the database is ${what}, the advice begins with the path`, async t => {
+    const path = join(t.testdir(), 'app.db')
+    make(path)
+    const { request } = await customHost(t, path)
+    const [error] = (await request('POST', '/snapshots/integrity')).json().errors as string[]
+    t.match(error, /app\.db is not a SQLite database\. Check DATABASE_URL or the option "database"; if that path is right/)
+    t.match((await request('GET', '/health')).json(), { status: 'unhealthy', reasons: [/Check DATABASE_URL/] })
+  })
+}
 
 t.test('it is degraded while the disk of the catalog is full, and ok again once there is room', { skip: noSmallDisk }, async t => {
   const path = join(t.testdir(), 'app.db')

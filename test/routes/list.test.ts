@@ -92,6 +92,20 @@ for (const query of ['limit=0', 'limit=1001', 'limit=-1', 'limit=1.5', 'limit=tr
   })
 }
 
+const IN_WORDS: Record<string, string> = {
+  'limit=0': 'querystring/limit: it must be a whole number from 1 to 1000',
+  'cursor=nonsense': 'querystring/cursor: it must be the nextCursor of the page before',
+  'status=GOOD': 'querystring/status: it must be one of CREATING, COMPLETED, SUCCESS, FAILED',
+  'order=newest': 'querystring/order: it must be one of asc, desc',
+  'page=2': 'querystring/page: it is not known; known are limit, cursor, status, order'
+}
+for (const [query, words] of Object.entries(IN_WORDS)) {
+  t.test(`GET /snapshots?${query} says what is allowed`, async t => {
+    const { request } = await startHost(t)
+    t.equal((await request('GET', `/snapshots?${query}`)).json().message, `Invalid request: ${words}`)
+  })
+}
+
 t.test('limit may be up to 1000', async t => {
   const { request } = await startHost(t)
   t.equal((await request('GET', '/snapshots?limit=1000')).statusCode, 200)

@@ -3,6 +3,8 @@ import t from 'tap'
 import { waitUntil } from '../helpers/wait-until.ts'
 import { startHost } from '../helpers/host.ts'
 
+const ROUTES = [['GET', ''], ['PATCH', ''], ['DELETE', ''], ['POST', '/restore'], ['POST', '/verify'], ['GET', '/download']] as const
+
 const withOffset = (time: string, hours: number): string => {
   const shifted = new Date(Date.parse(time) + hours * 3_600_000).toISOString().slice(0, -1)
   return encodeURIComponent(`${shifted}${hours < 0 ? '-' : '+'}${String(Math.abs(hours)).padStart(2, '0')}:00`)
@@ -51,13 +53,39 @@ for (const before of ['yesterday', '', '2024', '2024-13-45', '2024-02-30T25:61:6
   t.test(`before=${before} is 400`, async t => {
     const { request } = await startHost(t)
     await request('POST', '/snapshots', { name: 'one' })
-    for (const [method, suffix] of [['GET', ''], ['GET', '/download'], ['POST', '/restore']] as const) {
+    for (const [method, suffix] of ROUTES) {
       const response = await request(method, `/snapshots/latest${suffix}?before=${before}`)
       t.equal(response.statusCode, 400, method + suffix)
-      t.equal(response.json().code, 'FST_SNAPSHOT_INVALID_REQUEST')
+      t.match(response.json(), { code: 'FST_SNAPSHOT_INVALID_REQUEST', message: /before: (it must be a date such as 2024-01-15, or a time with its zone|.* is not a time$)/ })
     }
+    t.match((await request('GET', '/snapshots')).json().snapshots, [{ name: 'one', pinned: false }])
   })
 }
+
+t.test('every route of latest takes before: none of them touches a newer snapshot', async t => {
+  const { request } = await startHost(t)
+  const one = (await request('POST', '/snapshots', { name: 'one' })).json()
+  await request('POST', '/snapshots', { name: 'two' })
+  const latest = (suffix = ''): string => `/snapshots/latest${suffix}?before=${one.completedAt as string}`
+  t.equal((await request('GET', latest())).json().name, 'one')
+  t.match((await request('PATCH', latest(), { labels: { kept: 'yes' } })).json(), { name: 'one', labels: { kept: 'yes' } })
+  t.equal((await request('POST', latest('/verify'))).json().snapshot, 'one')
+  t.equal((await request('DELETE', latest())).statusCode, 204)
+  t.same((await request('GET', '/snapshots')).json().snapshots.map(({ name }: { name: string }) => name), ['two'])
+  for (const [method, suffix] of ROUTES) {
+    const response = await request(method, latest(suffix))
+    t.equal(response.statusCode, 404, method + suffix)
+    t.equal(response.json().message, `There is no sound snapshot from before ${one.completedAt as string}; list the snapshots to see their times`)
+  }
+})
+
+t.test('a name or an id means the same snapshot with before', async t => {
+  const { request } = await startHost(t)
+  const { id } = (await request('POST', '/snapshots', { name: 'one' })).json()
+  for (const reference of ['one', id as string]) t.equal((await request('GET', `/snapshots/${reference}?before=2020-01-01`)).json().name, 'one')
+  t.equal((await request('PATCH', '/snapshots/one?before=2020-01-01', {})).json().name, 'one')
+  t.equal((await request('DELETE', '/snapshots/one?before=2020-01-01')).statusCode, 204)
+})
 
 t.test('restore and download take before as well', async t => {
   const { request } = await startHost(t)
@@ -71,5 +99,15 @@ t.test('restore and download take before as well', async t => {
 t.test('an unknown query is refused', async t => {
   const { request } = await startHost(t)
   await request('POST', '/snapshots', { name: 'one' })
-  t.equal((await request('GET', '/snapshots/one?befor=2024-01-01')).statusCode, 400)
+  for (const [method, suffix] of ROUTES) {
+    const response = await request(method, `/snapshots/one${suffix}?befor=2024-01-01`)
+    t.equal(response.statusCode, 400, method + suffix)
+    t.equal(response.json().message, 'Invalid request: querystring/befor: it is not known; known are before')
+  }
+  for (const [method, path] of [['POST', ''], ['GET', '/integrity'], ['POST', '/integrity']] as const) {
+    const response = await request(method, `/snapshots${path}?foo=1`)
+    t.equal(response.statusCode, 400, method + path)
+    t.match(response.json(), { code: 'FST_SNAPSHOT_INVALID_REQUEST', message: 'Invalid request: querystring/foo: nothing is taken here' })
+  }
+  t.match((await request('GET', '/snapshots')).json().snapshots, [{ name: 'one' }], 'nothing was created or deleted')
 })

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs'
+import { renameSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { SnapshotWriter, type SnapshotOptions } from '../../src/index.ts'
@@ -57,10 +57,25 @@ for (const [way, go] of Object.entries(ways)) {
   })
 }
 
-t.test('a folder that cannot be written is an error of its own', async t => {
-  const path = join(t.testdir({ backups: { '.databases': 'a file' } }), 'app.db')
-  makeDatabase(path).close()
-  t.throws(() => new SnapshotWriter({ database: path }), { code: /ENOTDIR|EEXIST/ })
-  t.equal(readFileSync(join(t.testdirName, 'backups', '.databases'), 'utf8'), 'a file')
-  mkdirSync(join(t.testdirName, 'unused'))
+// A file in the place of a folder stops root as well, whom no mode does.
+const UNUSABLE: Record<string, [folders: object, error: { code: string, message: RegExp }]> = {
+  snapshotDir: [{ backups: { '.databases': 'a file' } }, { code: 'FST_SNAPSHOT_INVALID_OPTION', message: /"snapshotDir" \(SNAPSHOT_DIR\): \S+backups cannot be used: E.*Let this process write there/ }],
+  recoveryDir: [{ recovery: { '.database': {} } }, { code: 'FST_SNAPSHOT_INVALID_OPTION', message: /"recoveryDir" \(RECOVERY_DIR\): \S+recovery cannot be used: EISDIR.*Let this process write there/ }],
+  'the place of the catalog': [{ backups: { '.locks': 'a file' } }, { code: 'FST_SNAPSHOT_CATALOG_UNUSABLE', message: /catalog\.db cannot be opened: EEXIST.*must be able to write.*"snapshotDir" \(SNAPSHOT_DIR\)/ }]
+}
+for (const [what, [folders, error]] of Object.entries(UNUSABLE)) {
+  t.test(`${what} that cannot be written is an error that names the option and keeps its cause`, async t => {
+    const path = join(t.testdir(folders as Record<string, string>), 'app.db')
+    makeDatabase(path).close()
+    t.throws(() => new SnapshotWriter({ database: path }), { ...error, cause: { code: /^E[A-Z]+$/ } })
+  })
+}
+
+t.test('a recovery folder whose own part belongs to a third database is refused', async t => {
+  const folder = t.testdir()
+  const [a, b, c] = ['a', 'b', 'c'].map(name => join(folder, `${name}.db`)) as [string, string, string]
+  for (const path of [a, b, c]) makeDatabase(path).close()
+  writerFor(t, a)
+  writerFor(t, c, { recoveryDir: join(folder, 'recovery', 'b') })
+  t.throws(() => new SnapshotWriter({ database: b }), { code: 'FST_SNAPSHOT_INVALID_OPTION', message: /"recoveryDir" \(RECOVERY_DIR\).*keeps the pre-restore backups of .*a\.db/ })
 })
