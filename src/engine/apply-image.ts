@@ -5,7 +5,8 @@ import { BusyError, codeOf, DatabaseLockedError } from '../errors.ts'
 import { LockFile } from '../lock-file.ts'
 import { parseHeader, type DatabaseHeader } from './database-header.ts'
 import { isOfKind, kindOf, makeAlike, type Kind } from './database-kind.ts'
-import { LivePages, type CommittedPages } from './live-pages.ts'
+import { LivePages } from './live-pages.ts'
+import type { PageSource } from './page-source.ts'
 import { placeImage } from './place-image.ts'
 import { completeSafetyCopy, placeSafetyCopy, syncFolderOf, writeDurably, type SafetyCopy } from './safety-copy.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
@@ -76,7 +77,7 @@ async function replaceContent (input: ApplyImageInput, deadline: number): Promis
   let source: Database.Database | undefined
   try {
     const kind = kindOf(live)
-    const pages = new LivePages(live.name, kind.pageSize)
+    const pages = new LivePages(live.name, kind)
     makeAlike(image, kind, input.name)
     source = new Database(image, { readonly: true })
     const since = await copyIntoLive(input, safetyCopy, live, source, pages, kind, deadline)
@@ -127,7 +128,7 @@ function waitForReaders (live: Database.Database): void {
   live.exec('COMMIT')
 }
 
-function headerOf ({ pageSize, read }: CommittedPages): DatabaseHeader {
+function headerOf ({ pageSize, read }: PageSource): DatabaseHeader {
   const firstPage = Buffer.alloc(pageSize)
   read(firstPage, 0)
   return parseHeader(firstPage)

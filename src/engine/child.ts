@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { Socket } from 'node:net'
 import { getPriority, setPriority } from 'node:os'
 import { serializeError } from '../errors.ts'
 import { applyImage } from './apply-image.ts'
@@ -39,13 +38,8 @@ const send = async (message: FromEngine): Promise<void> => {
   await new Promise<void>(resolve => { process.send?.(message, undefined, {}, () => { resolve() }) })
 }
 
-const output = new Socket({ fd: 5, readable: false })
-
 const context: EngineContext = {
   input: process.stdin,
-  write: async bytes => {
-    await new Promise<void>(resolve => { output.write(bytes, () => { resolve() }) }) // without a reader the process ends
-  },
   tell: async event => {
     const acknowledged = once(process, 'message')
     await send({ type: 'event', event })

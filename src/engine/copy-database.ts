@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, statSync } from 'node:fs'
 import type Database from 'better-sqlite3'
+import { pin } from './page-source.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
 
 export interface CopyDatabaseInput {
@@ -25,12 +26,6 @@ export async function copyDatabase ({ source, copy }: CopyDatabaseInput): Promis
     fsyncSync(descriptor)
     closeSync(descriptor)
   })
-}
-
-/** Begins a read transaction: from here on this connection sees one moment of the database. */
-export function pin (database: Database.Database): void {
-  database.exec('BEGIN')
-  database.pragma('schema_version')
 }
 
 /**

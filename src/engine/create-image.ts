@@ -1,22 +1,24 @@
-import { createHash } from 'node:crypto'
-import { closeSync, openSync, readSync, rmSync, statSync } from 'node:fs'
+import { openSync, rmSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { codeOf, DatabaseDamagedError } from '../errors.ts'
-import { CODEC_ZSTD, compressFrame, FRAME_BYTES } from '../format/frame.ts'
-import { encodePackIndex, type PackedFrame } from '../format/pack-index.ts'
+import { sha256, sha256Hex } from '../format/checksum.ts'
+import { FRAME_BYTES } from '../format/frame.ts'
 import { encodePageMap } from '../format/page-map.ts'
 import type { Manifest } from '../format/manifest.ts'
-import { MAP_MAGIC, SKIPPABLE_HEADER_BYTES, skippableFrame } from '../format/skippable-frame.ts'
-import { sha256, sha256Hex } from '../format/checksum.ts'
 import { inspect } from './check-integrity.ts'
-import { copyPinned, pin } from './copy-database.ts'
+import { copyPinned } from './copy-database.ts'
 import { HEADER_BYTES, parseHeader, type DatabaseHeader } from './database-header.ts'
-import type { EngineContext } from './messages.ts'
+import { PackWriter } from './pack-writer.ts'
+import { pageReader } from './page-reader.ts'
+import { pin, pinPages, type PageSource } from './page-source.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
+import { NotDirectlyReadable } from './wal-index.ts'
 
 export interface CreateImageInput {
   source: Target
-  /** Where the image is copied to before it is packed; nothing exists there yet, and nothing does afterwards. */
+  /** Where the pack is written to; nothing exists there yet. */
+  packFile: string
+  /** Where the database is copied to if it cannot be read directly; nothing exists there yet, and nothing does afterwards. */
   temporaryFile: string
   packId: string
   /** zstd level. */
@@ -27,35 +29,92 @@ export interface CreateImageInput {
   allowDamaged: boolean
 }
 
-export type CreateImageResult = Pick<Manifest, 'image' | 'sqlite' | 'integrity' | 'map'> & { packBytes: number }
+export type CreateImageResult = Pick<Manifest, 'image' | 'sqlite' | 'integrity' | 'map'> & {
+  packBytes: number
+  /** Why the database was copied first, with all the disk space that takes; null where it was read directly. */
+  copied: string | null
+}
 
-/** Frames that are compressed at the same time. */
-const FRAMES_IN_FLIGHT = 3
-
-/** Takes one consistent image of the application's database and writes it out as a pack. */
-export async function createImage (input: CreateImageInput, context: EngineContext): Promise<CreateImageResult> {
+/** Takes one consistent image of the application's database and writes it to a local file as a pack. */
+export async function createImage (input: CreateImageInput): Promise<CreateImageResult> {
   const { source, temporaryFile } = input
+  return await explainedAsync(source, async () => {
+    const database = openTarget(source)
+    try {
+      const pages = pinPages(database)
+      // Of an empty file SQLite makes a database of one page, which can be restored.
+      return { ...await writeImage(input, database, pages.pageCount > 0 ? pages : await copyPages(database, temporaryFile)), copied: null }
+    } catch (error) {
+      if (!(error instanceof NotDirectlyReadable)) throw error
+      rmSync(input.packFile, { force: true })
+      return { ...await writeImage(input, database, await copyPages(database, temporaryFile)), copied: error.message }
+    } finally {
+      database.close()
+      for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(temporaryFile + suffix, { force: true })
+    }
+  })
+}
+
+/** What SQLite's own backup makes of the database, where it cannot be read directly. */
+async function copyPages (database: Database.Database, temporaryFile: string): Promise<PageSource> {
+  if (!database.inTransaction) pin(database)
+  await copyPinned(database, temporaryFile)
+  const file = openSync(temporaryFile, 'r')
+  const copy = new Database(temporaryFile)
+  const [pageSize, pageCount] = ['page_size', 'page_count'].map(name => copy.pragma(name, { simple: true }) as number) as [number, number]
+  copy.close()
+  return { pageSize, pageCount, read: pageReader({ file, pageSize, log: null }) }
+}
+
+async function writeImage (input: CreateImageInput, database: Database.Database, pages: PageSource): Promise<Omit<CreateImageResult, 'copied'>> {
+  const { source, packFile, packId, level, check, allowDamaged } = input
+  const integrity = check ? checkImage(database, source, allowDamaged) : 'unchecked'
+  const known = { version: sqliteVersion(), schemaHash: schemaHash(database) }
+  const pack = await PackWriter.create(packFile, level)
   try {
-    return await explainedAsync(source, async () => {
-      const known = await copyImage(source, temporaryFile)
-      const integrity = input.check ? checkImage(input) : 'unchecked'
-      const { header: { userVersion, encoding, isWal }, ...written } = await writePack(input, context)
-      return { sqlite: { ...known, userVersion, encoding, journalMode: isWal ? 'wal' : 'delete' }, integrity, ...written }
-    })
+    const { checksum, header: { userVersion, encoding, isWal } } = await packPages(pages, pack)
+    database.exec('COMMIT') // the application need not wait for the disk
+    const { pageSize, pageCount } = pages
+    const runs = pack.frames.map((frame, index) => ({ imagePage: index * FRAME_BYTES / pageSize + 1, count: frame.rawLength / pageSize, frame: index, framePage: 0 }))
+    const ended = await pack.end(packId, encodePageMap({ packs: [packId], frames: pack.frames.map(frame => ({ ...frame, pack: 0 })), runs }))
+    return {
+      image: { pageSize, pageCount, size: pageSize * pageCount, checksum, checksumAlgorithm: 'sha256' },
+      sqlite: { ...known, userVersion, encoding, journalMode: isWal ? 'wal' : 'delete' },
+      integrity,
+      ...ended
+    }
   } finally {
-    for (const suffix of ['', '-wal', '-shm']) rmSync(temporaryFile + suffix, { force: true })
+    await pack.close()
   }
 }
 
-async function copyImage (source: Target, temporaryFile: string): Promise<Pick<Manifest['sqlite'], 'version' | 'schemaHash'>> {
-  const database = openTarget(source)
-  try {
-    pin(database)
-    await copyPinned(database, temporaryFile)
-    return { version: sqliteVersion(), schemaHash: schemaHash(database) }
-  } finally {
-    database.close()
+async function packPages ({ pageSize, pageCount, read }: PageSource, pack: PackWriter): Promise<{ checksum: string, header: DatabaseHeader }> {
+  const checksum = sha256()
+  const size = pageSize * pageCount
+  let header = parseHeader(Buffer.alloc(HEADER_BYTES))
+  for (let position = 0; position < size; position += FRAME_BYTES) {
+    const buffer = pack.takeBuffer()
+    const raw = buffer.subarray(0, Math.min(FRAME_BYTES, size - position))
+    read(raw, position)
+    if (position === 0) header = parseHeader(raw)
+    const added = pack.addFrame(buffer, raw.length)
+    checksum.update(raw) // while it is compressed
+    await added
   }
+  await pack.flush()
+  return { checksum: checksum.digest('hex'), header }
+}
+
+/** Within the pinned transaction: it proves what is stored. */
+function checkImage (database: Database.Database, { path }: Target, allowDamaged: boolean): 'ok' | 'failed' {
+  try {
+    const { isHealthy, errors } = inspect(database, 'quick')
+    if (isHealthy) return 'ok'
+    if (!allowDamaged) throw new DatabaseDamagedError(path, errors.slice(0, 3).join('; '))
+  } catch (error) {
+    if (!allowDamaged || !/^SQLITE_(CORRUPT|NOTADB)/.test(String(codeOf(error)))) throw error
+  }
+  return 'failed'
 }
 
 /** Not asked of the application's database, which answers no query where its schema is damaged. */
@@ -66,69 +125,11 @@ function sqliteVersion (): string {
   return version
 }
 
-/** Null for a damaged schema, which the check that follows reports. */
+/** Null for a damaged schema, which the check reports. */
 function schemaHash (database: Database.Database): string | null {
   try {
     return sha256Hex(JSON.stringify(database.prepare('SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name').raw().all()))
   } catch {
     return null
   }
-}
-
-/** The check runs on the copy: it proves what is stored, and the application's database is free meanwhile. */
-function checkImage ({ source, temporaryFile, allowDamaged }: CreateImageInput): 'ok' | 'failed' {
-  const image = new Database(temporaryFile)
-  try {
-    const { isHealthy, errors } = inspect(image, 'quick')
-    if (isHealthy) return 'ok'
-    if (!allowDamaged) throw new DatabaseDamagedError(source.path, errors.slice(0, 3).join('; '))
-  } catch (error) {
-    if (!allowDamaged || !/^SQLITE_(CORRUPT|NOTADB)/.test(String(codeOf(error)))) throw error
-  } finally {
-    image.close()
-  }
-  return 'failed'
-}
-
-async function writePack ({ temporaryFile, packId, level }: CreateImageInput, { write }: EngineContext): Promise<Pick<CreateImageResult, 'image' | 'map' | 'packBytes'> & { header: DatabaseHeader }> {
-  const size = statSync(temporaryFile).size
-  const descriptor = openSync(temporaryFile, 'r')
-  const checksum = sha256()
-  const frames: PackedFrame[] = []
-  let packBytes = 0
-  const append = async (bytes: Buffer): Promise<void> => {
-    await write(bytes)
-    packBytes += bytes.length
-  }
-
-  const inFlight: Array<{ rawLength: number, stored: Promise<Buffer> }> = []
-  const writeOldest = async (): Promise<void> => {
-    const { rawLength, stored } = inFlight.shift() as typeof inFlight[number]
-    const bytes = await stored
-    frames.push({ number: frames.length, offset: packBytes, storedLength: bytes.length, rawLength, codec: CODEC_ZSTD, sha256: createHash('sha256').update(bytes).digest() })
-    await append(bytes)
-  }
-  let header = parseHeader(Buffer.alloc(HEADER_BYTES))
-  for (let position = 0; position < size; position += FRAME_BYTES) {
-    const raw = Buffer.allocUnsafe(Math.min(FRAME_BYTES, size - position))
-    readSync(descriptor, raw, 0, raw.length, position)
-    if (position === 0) header = parseHeader(raw)
-    inFlight.push({ rawLength: raw.length, stored: compressFrame(raw, level) })
-    checksum.update(raw)
-    if (inFlight.length >= FRAMES_IN_FLIGHT) await writeOldest()
-  }
-  while (inFlight.length > 0) await writeOldest()
-  closeSync(descriptor)
-
-  const { pageSize } = header
-  const rawMap = encodePageMap({
-    packs: [packId],
-    frames: frames.map(frame => ({ ...frame, pack: 0 })),
-    runs: frames.map((frame, index) => ({ imagePage: index * FRAME_BYTES / pageSize + 1, count: frame.rawLength / pageSize, frame: index, framePage: 0 }))
-  })
-  const storedMap = await compressFrame(rawMap, level)
-  const map = { pack: packId, offset: packBytes + SKIPPABLE_HEADER_BYTES, storedLength: storedMap.length, rawLength: rawMap.length, sha256: sha256Hex(storedMap), codec: CODEC_ZSTD }
-  await append(skippableFrame(MAP_MAGIC, storedMap))
-  await append(encodePackIndex(frames))
-  return { image: { pageSize, pageCount: size / pageSize, size, checksum: checksum.digest('hex'), checksumAlgorithm: 'sha256' }, map, packBytes, header }
 }

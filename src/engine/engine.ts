@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { extname } from 'node:path'
-import { PassThrough, type Readable, type Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { deserializeError, EngineFailedError } from '../errors.ts'
 import type { EngineEvent, FromEngine, TaskName, Tasks, ToEngine } from './messages.ts'
@@ -29,7 +29,6 @@ export class Engine<K extends TaskName> {
   readonly result: Promise<Tasks[K]['result']>
   readonly #child: ChildProcess
   readonly #options: EngineOptions
-  readonly #output = new PassThrough()
   #outcome: Outcome<Tasks[K]['result']> | undefined
   #stderr = ''
 
@@ -37,9 +36,8 @@ export class Engine<K extends TaskName> {
     const { signal, priority = 'low' } = options
     signal?.throwIfAborted()
     this.#options = options
-    // Pipe 4 is never written to: when the host is gone it closes, and the engine's watchdog sees that. The engine's bytes
-    // come through pipe 5, as anything that a host preloads into its processes may print to stdout.
-    this.#child = fork(CHILD, [priority], { execArgv: [], serialization: 'advanced', stdio: ['pipe', 'pipe', 'pipe', 'ipc', 'pipe', 'pipe'] })
+    // Pipe 4 is never written to: when the host is gone it closes, and the engine's watchdog sees that.
+    this.#child = fork(CHILD, [priority], { execArgv: [], serialization: 'advanced', stdio: ['pipe', 'ignore', 'pipe', 'ipc', 'pipe'] })
     const abort = (): void => { this.kill(signal?.reason) }
     signal?.addEventListener('abort', abort, { once: true })
 
@@ -61,8 +59,6 @@ export class Engine<K extends TaskName> {
     })
     this.result.catch(() => {})
     this.#child.on('message', message => { void this.#receive(message as FromEngine) })
-    this.#bytes?.pipe(this.#output) // at once: what nobody reads when the engine exits would be dropped
-    this.#child.stdout?.resume()
     this.#child.stderr?.setEncoding('utf8').on('data', text => { this.#stderr = (this.#stderr + String(text)).slice(-STDERR_KEPT) })
     this.#child.stdin?.on('error', () => {}) // an engine that ends early says why in its answer
     this.#send({ type: 'run', task, input })
@@ -73,27 +69,10 @@ export class Engine<K extends TaskName> {
     return this.#child.stdin as Writable
   }
 
-  /** The engine's bytes. They end only after a good result, so a consumer can never take a part for the whole. */
-  async * output (): AsyncGenerator<Buffer> {
-    yield * this.#output as AsyncIterable<Buffer>
-    await this.result
-  }
-
-  /** Lets the engine go on where nobody wants the rest of its bytes. */
-  discardOutput (): void {
-    this.#output.resume()
-  }
-
   /** Ends the process at once; whatever SQLite transaction it had is rolled back. */
   kill (reason: unknown): void {
     this.#settle({ error: reason })
     this.#child.kill('SIGKILL')
-    this.#output.end() // whoever reads it then learns the reason from `result`
-    this.#bytes?.destroy() // unread bytes would keep the process from counting as closed
-  }
-
-  get #bytes (): Readable | undefined {
-    return (this.#child.stdio as Array<Readable | undefined>)[5]
   }
 
   async #receive (message: FromEngine): Promise<void> {

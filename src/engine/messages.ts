@@ -36,8 +36,6 @@ export type FromEngine = { type: 'event', event: EngineEvent } | { type: 'result
 export interface EngineContext {
   /** Bytes from the host. */
   input: AsyncIterable<Buffer>
-  /** Sends bytes to the host, resolving when more are welcome. */
-  write: (bytes: Uint8Array) => Promise<void>
   /** Tells the host of an event and waits for its acknowledgement. */
   tell: (event: EngineEvent) => Promise<void>
 }

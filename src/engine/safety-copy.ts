@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, ftruncateSync, linkSync, openSync, readSync, renameSync, rmSync, symlinkSync, writeSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import type { CommittedPages } from './live-pages.ts'
+import type { PageSource } from './page-source.ts'
 
 /** Where a safety copy goes while it is made, where it stands once it is complete, and the link that names the newest. */
 export interface SafetyCopy { partial: string, path: string, latest: string | null }
@@ -11,7 +11,7 @@ const BLOCK_BYTES = 1024 * 1024
  * Brings a copy of the live database, made a moment ago, up to date and in its place, durably. Only under the live
  * database's write lock: what is committed now is in the copy, and nothing more can be committed before the restore.
  */
-export function completeSafetyCopy ({ partial, path, latest }: SafetyCopy, { pageSize, pageCount, read }: CommittedPages): void {
+export function completeSafetyCopy ({ partial, path, latest }: SafetyCopy, { pageSize, pageCount, read }: PageSource): void {
   const descriptor = openSync(partial, 'r+')
   const size = pageCount * pageSize
   const [current, copied] = [Buffer.alloc(BLOCK_BYTES), Buffer.alloc(BLOCK_BYTES)]

@@ -1,17 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { lastIntegrityCheck, recordIntegrityCheck } from '../catalog/integrity-checks.ts'
 import type { SnapshotRow, Trigger } from '../catalog/schema.ts'
 import { findSnapshot, insertSnapshot, recordCreated, recordCreationFailed } from '../catalog/snapshots.ts'
 import type { CreateImageResult } from '../engine/create-image.ts'
-import { Engine } from '../engine/engine.ts'
 import { codeOf, CreateFailedError, messageOf, NameTakenError } from '../errors.ts'
 import { manifestKey, marksKey, packKey } from '../format/keys.ts'
 import { encodeManifest, FORMAT_VERSION, type Manifest } from '../format/manifest.ts'
 import { encodeMarks } from '../format/marks.ts'
+import { putFile } from '../storage/put-file.ts'
 import type { SnapshotContext } from './context.ts'
-import { databaseBytes, requireRoom } from './disk-space.ts'
 import { removeDatabase } from './remove-database.ts'
 import { defaultName } from './snapshot-name.ts'
 import { isForCallers } from './operation-errors.ts'
@@ -67,10 +66,7 @@ function insertRow (context: SnapshotContext, { name, labels, trigger }: CreateR
 }
 
 async function storeSnapshot (context: SnapshotContext, row: SnapshotRow, { allowDamaged }: CreateRequest, signal: AbortSignal): Promise<Partial<SnapshotRow>> {
-  const { settings, storage, target } = context
-  mkdirSync(settings.snapshotDir, { recursive: true, mode: 0o700 })
-  await requireRoom([{ folder: settings.snapshotDir, bytes: databaseBytes(target.path), what: 'a copy of the database' }])
-
+  const { storage } = context
   const { bytes, result } = await storePack(context, row, allowDamaged, signal)
   const manifest = describe(row, result, new Date().toISOString())
   const marksRevision = Object.keys(row.labels).length > 0 ? 1 : 0
@@ -79,19 +75,21 @@ async function storeSnapshot (context: SnapshotContext, row: SnapshotRow, { allo
   return { ...columnsOf(manifest), marksRevision, storedSize: bytes + manifestBytes, replicas: [{ storage: storage.name, state: 'STORED' }] }
 }
 
+/**
+ * The engine writes the pack to a local file, so the transaction it reads in never waits for a storage; the storage takes
+ * that file over where it can.
+ */
 async function storePack (context: SnapshotContext, row: SnapshotRow, allowDamaged: boolean, signal: AbortSignal): Promise<{ bytes: number, result: CreateImageResult }> {
-  const { settings, storage, target } = context
-  const temporaryFile = context.temporaryFile(`${row.id}.db`)
-  const engine = new Engine('create-image', { source: target, temporaryFile, packId: row.id, level: settings.compressionLevel, check: !wasJustChecked(context), allowDamaged }, { signal })
-  const store = async (): Promise<{ bytes: number }> => await storage.put(packKey(row.database, row.id), engine.output(), { signal })
-  const stored = store()
-  stored.then(() => { engine.discardOutput() }, error => { engine.kill(error) })
+  const { settings, storage, target, logger } = context
+  const [packFile, temporaryFile] = [context.temporaryFile(`${row.id}.pack`), context.temporaryFile(`${row.id}.db`)]
   try {
-    await Promise.allSettled([engine.result, stored]) // both have to end, whichever failed first
-    const [result, { bytes }] = await Promise.all([engine.result, stored])
+    const result = await context.runEngine('create-image', { source: target, packFile, temporaryFile, packId: row.id, level: settings.compressionLevel, check: !wasJustChecked(context), allowDamaged }, { signal })
+    if (result.copied !== null) logger.warn({ snapshot: row.name }, `The database was copied before it was stored, as it cannot be read directly: ${result.copied}`)
+    const { bytes } = await putFile(storage, packKey(row.database, row.id), packFile, { signal })
     if (bytes !== result.packBytes) throw new Error(`the storage took ${bytes} bytes of ${result.packBytes}`)
     return { bytes, result }
   } finally {
+    rmSync(packFile, { force: true })
     removeDatabase(temporaryFile) // an engine that was killed could not
   }
 }

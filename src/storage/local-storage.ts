@@ -4,6 +4,7 @@ import { link, mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } 
 import { basename, dirname, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { codeOf, messageOf, NoRoomError, StorageError, StorageExistsError, StorageMissingError } from '../errors.ts'
+import { chunksOf } from './put-file.ts'
 import { syncFolder } from './sync-folder.ts'
 import type { GetOptions, PutOptions, SnapshotStorage, StoredObject } from './snapshot-storage.ts'
 import { checkKey, checkPrefix } from './storage-key.ts'
@@ -36,7 +37,7 @@ export class LocalStorage implements SnapshotStorage {
     const path = this.#path(key)
     const partial = join(dirname(path), `.${randomUUID()}${PARTIAL}`)
     try {
-      const handle = await this.#openNew(partial)
+      const handle = await this.#inFolder(dirname(path), async () => await open(partial, 'wx', 0o600))
       const bytes = await writeDurably(handle, body, signal)
       if (ifAbsent) {
         await link(partial, path)
@@ -48,9 +49,23 @@ export class LocalStorage implements SnapshotStorage {
       return { bytes }
     } catch (error) {
       await rm(partial, { force: true }).catch(() => {})
-      await this.#removeEmptyFolders(dirname(path))
-      if (codeOf(error) === 'EEXIST' && ifAbsent && await this.head(key) !== null) throw new StorageExistsError(this.name, key, { cause: error })
-      throw this.#explain(error)
+      throw await this.#explainPut(error, key, ifAbsent)
+    }
+  }
+
+  /** Moves the file into its place; from another file system it is copied. */
+  async putFile (key: string, file: string, options: PutOptions = {}): Promise<{ bytes: number }> {
+    const { ifAbsent = false, signal } = options
+    const path = this.#path(key)
+    try {
+      signal?.throwIfAborted()
+      const bytes = await syncFile(file)
+      await this.#inFolder(dirname(path), async () => { await (ifAbsent ? link : rename)(file, path) })
+      await syncFolder(dirname(path))
+      return { bytes }
+    } catch (error) {
+      if (codeOf(error) === 'EXDEV') return await this.put(key, chunksOf(file), options)
+      throw signal?.aborted === true ? error : await this.#explainPut(error, key, ifAbsent)
     }
   }
 
@@ -130,14 +145,14 @@ export class LocalStorage implements SnapshotStorage {
     return files.sort()
   }
 
-  /** Opens a new file, again where another deletion has taken its empty folder away in between. */
-  async #openNew (path: string, tries = FOLDER_TRIES): Promise<FileHandle> {
+  /** Makes something in a folder, again where a deletion has taken that away in between, as it was empty. */
+  async #inFolder<T> (folder: string, make: () => Promise<T>, tries = FOLDER_TRIES): Promise<T> {
     try {
-      await this.#makeFolder(dirname(path))
-      return await open(path, 'wx', 0o600)
+      await this.#makeFolder(folder)
+      return await make()
     } catch (error) {
       if (codeOf(error) !== MISSING || tries === 1) throw error
-      return await this.#openNew(path, tries - 1)
+      return await this.#inFolder(folder, make, tries - 1)
     }
   }
 
@@ -166,6 +181,13 @@ export class LocalStorage implements SnapshotStorage {
     }
   }
 
+  /** What a failed write throws, once it has left no empty folders. */
+  async #explainPut (error: unknown, key: string, ifAbsent: boolean): Promise<unknown> {
+    await this.#removeEmptyFolders(dirname(this.#path(key)))
+    const isTaken = codeOf(error) === 'EEXIST' && ifAbsent && await this.head(key) !== null
+    return isTaken ? new StorageExistsError(this.name, key, { cause: error }) : this.#explain(error)
+  }
+
   #explain (error: unknown): unknown {
     if (error instanceof BodyFailure) return error.cause
     if (['ENOSPC', 'EDQUOT'].includes(String(codeOf(error)))) return new NoRoomError(`the disk of ${this.#root} is full`, { cause: error })
@@ -190,6 +212,17 @@ async function writeDurably (handle: FileHandle, body: Uint8Array | AsyncIterabl
     if (signal?.aborted === true) throw new BodyFailure('aborted', { cause: signal.reason })
     await handle.sync()
     return bytes
+  } finally {
+    await handle.close()
+  }
+}
+
+async function syncFile (path: string): Promise<number> {
+  const handle = await open(path, 'r+')
+  try {
+    await handle.chmod(0o600)
+    await handle.sync()
+    return (await handle.stat()).size
   } finally {
     await handle.close()
   }

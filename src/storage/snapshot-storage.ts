@@ -44,6 +44,12 @@ export interface SnapshotStorage {
   put (key: string, body: Uint8Array | AsyncIterable<Uint8Array>, options?: PutOptions): Promise<{ bytes: number }>
 
   /**
+   * The same for a complete file of this machine, which the storage may take for itself: afterwards it may be gone. A
+   * storage that gains nothing by it leaves this out, and gets the file's bytes by `put`.
+   */
+  putFile? (key: string, file: string, options?: PutOptions): Promise<{ bytes: number }>
+
+  /**
    * Opens the object for reading. A missing object is FST_SNAPSHOT_STORAGE_MISSING, thrown here and not by the stream. A
    * range that reaches past the end gives the bytes there are. An object that is replaced or deleted while it is read is
    * read to the end as it was, or the stream fails.

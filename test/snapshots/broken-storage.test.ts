@@ -2,6 +2,8 @@ import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { LocalStorage, type SnapshotWriter } from '../../src/index.ts'
+import { chunksOf } from '../../src/storage/put-file.ts'
+import type { PutOptions } from '../../src/storage/snapshot-storage.ts'
 import { makeLargeDatabase } from '../helpers/databases.ts'
 import { enginesOf, isAlive } from '../helpers/processes.ts'
 import { writerFor } from '../helpers/round-trip.ts'
@@ -15,6 +17,10 @@ async function prepare (t: Test, put: Put): Promise<{ writer: SnapshotWriter, te
   class BrokenStorage extends LocalStorage {
     override put (...args: Parameters<Put>): ReturnType<Put> {
       return args[0].includes('/packs/') ? put(...args) : super.put(...args)
+    }
+
+    override async putFile (key: string, file: string, options?: PutOptions): ReturnType<Put> {
+      return await this.put(key, chunksOf(file), options)
     }
   }
   return { writer: writerFor(t, path, { storage: new BrokenStorage(join(t.testdirName, 'backups')) }), temporary: join(t.testdirName, 'backups', '.tmp', 'app') }

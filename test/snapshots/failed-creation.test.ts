@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { LocalStorage, type SnapshotsPluginOptions } from '../../src/index.ts'
+import { chunksOf } from '../../src/storage/put-file.ts'
+import type { PutOptions } from '../../src/storage/snapshot-storage.ts'
 import { damageDatabase, filesIn } from '../helpers/damage.ts'
 import { makeDatabase, makeLargeDatabase } from '../helpers/databases.ts'
 import { startHost, type Host } from '../helpers/host.ts'
@@ -107,6 +109,10 @@ t.test('a storage that takes only a part', async t => {
       const { bytes } = await super.put(...args)
       return { bytes: bytes - 1 }
     }
+
+    override async putFile (key: string, file: string, options?: PutOptions): Promise<{ bytes: number }> {
+      return await this.put(key, chunksOf(file), options)
+    }
   }
   const folder = t.testdir({ stored: {} })
   const path = join(folder, 'app.db')
@@ -115,11 +121,13 @@ t.test('a storage that takes only a part', async t => {
   await checkFailure(t, host, { statusCode: 500, code: 'FST_SNAPSHOT_CREATE_FAILED', message: /the storage took \d+ bytes of \d+/ })
 })
 
-t.test('a disk without room for a copy of the database', { skip: noSmallDisk }, async t => {
+t.test('a disk without room for what is stored', { skip: noSmallDisk }, async t => {
   const folder = t.testdir()
-  makeLargeDatabase(join(folder, 'app.db'), 4_000_000)
+  const database = makeDatabase(join(folder, 'app.db'))
+  database.exec('INSERT INTO items (data) VALUES (randomblob(4000000))')
+  database.close()
   const host = await startHost(t, { database: join(folder, 'app.db'), snapshotDir: mountSmallDisk(t, 3) })
-  await checkFailure(t, host, { statusCode: 507, code: 'FST_SNAPSHOT_NO_ROOM', message: /are needed in .* and .* are free/ })
+  await checkFailure(t, host, { statusCode: 507, code: 'FST_SNAPSHOT_NO_ROOM', message: /Not enough disk space/ })
 })
 
 t.test('a disk that gets full while the snapshot is stored, with the catalog on it', { skip: noSmallDisk }, async t => {
