@@ -1,4 +1,4 @@
-import { existsSync, fsyncSync } from 'node:fs'
+import { existsSync, fsyncSync, rmSync, symlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { BusyError, codeOf, DatabaseLockedError } from '../errors.ts'
@@ -23,6 +23,12 @@ export interface ApplyImageInput {
   safetyCopy: SafetyCopy | null
   /** Written durably under the write lock, before the first page: what {@link ApplyImageResult} and a recovery need. */
   intentFile: string
+  /**
+   * Where a link to the live database may be, for better-sqlite3 to open: where it finds no file at first, it takes it for one
+   * that it makes itself, and deletes it if the backup ends early. Another process may have put a database there by then.
+   * Null opens the database by its own name.
+   */
+  link: string | null
   /** Where a -wal or -shm without its database is moved to. */
   quarantine: string
 }
@@ -36,6 +42,11 @@ export interface ApplyImageResult {
 
 const EVERY_PAGE = 0x7fffffff
 const RETRY_MS = 5
+/** SQLite's waiting writers sleep longer each time; after so long they sleep long enough to be overtaken. */
+const GATE_MS = 20
+const POLL_MS = 0.02
+/** Nobody wakes who waits for it. */
+const never = new Int32Array(new SharedArrayBuffer(4))
 const TRUNCATE_TRIES = 20
 const TRUNCATE_TIMEOUT_MS = 50
 
@@ -106,17 +117,48 @@ async function copyIntoLive (input: ApplyImageInput, safetyCopy: SafetyCopy, liv
       const firstPage = headerOf(committed)
       if (!isOfKind(firstPage, kind)) throw new TargetChanged(`${target.path} was changed in kind while its lock was waited for`)
       completeSafetyCopy(safetyCopy, committed)
-      writeDurably(input.intentFile, JSON.stringify({ schemaCookie: firstPage.schemaCookie, backup: safetyCopy.path }))
+      writeDurably(input.intentFile, JSON.stringify({ backup: safetyCopy.path }))
     }
     return EVERY_PAGE
   }
-  do {
-    if (!kind.isWal) waitForReaders(live)
-    const { totalPages } = await source.backup(live.name, { progress })
-    if (totalPages > 0) return lockedAt
-    await sleep(RETRY_MS) // the lock was taken by another: SQLite reports nothing done, and no error
-  } while (performance.now() < deadline)
+  if (input.link !== null) symlinkSync(live.name, input.link)
+  try {
+    for (let isFirst = true; isFirst || performance.now() < deadline; isFirst = false) {
+      if (!isFirst || !kind.isWal) await overtakeWriters(live, deadline)
+      if (!kind.isWal) waitForReaders(live)
+      const { totalPages } = await source.backup(input.link ?? live.name, { progress })
+      if (totalPages > 0) return lockedAt
+      await sleep(RETRY_MS) // the lock was taken by another: SQLite reports nothing done, and no error
+    }
+  } finally {
+    if (input.link !== null) rmSync(input.link)
+  }
   throw new DatabaseLockedError(target.path, target.lockTimeoutMs)
+}
+
+/**
+ * Writers without a pause leave the lock free for microseconds, and neither SQLite's backup, which does not wait for locks,
+ * nor its busy timeout, which looks again after up to 100 ms, meets those. So the lock is asked for in short intervals, and
+ * held for a moment: then whoever waits for it sleeps long enough for the backup to be first.
+ */
+async function overtakeWriters (live: Database.Database, deadline: number): Promise<void> {
+  const timeout = live.pragma('busy_timeout', { simple: true }) as number
+  live.pragma('busy_timeout = 0')
+  while (!beganWriting(live) && performance.now() < deadline) Atomics.wait(never, 0, 0, POLL_MS)
+  live.pragma(`busy_timeout = ${timeout}`)
+  if (!live.inTransaction) return
+  await sleep(GATE_MS)
+  live.exec('COMMIT')
+}
+
+function beganWriting (live: Database.Database): boolean {
+  try {
+    live.exec('BEGIN IMMEDIATE')
+    return true
+  } catch (error) {
+    if (!String(codeOf(error)).startsWith('SQLITE_BUSY')) throw error
+    return false
+  }
 }
 
 /**

@@ -7,12 +7,6 @@ export type CheckMode = 'quick' | 'full'
 
 export interface CheckIntegrityInput { target: Target, mode: CheckMode }
 
-/** What {@link checkIntegrity} reports of a database file. */
-export interface FileReport extends IntegrityReport {
-  /** Changes with every change of the schema and with every restore; null where it cannot be read. */
-  schemaCookie: number | null
-}
-
 export interface IntegrityReport {
   isHealthy: boolean
   /** What is damaged, in SQLite's words; at most 100. */
@@ -24,18 +18,17 @@ export interface IntegrityReport {
 /** An unreadable or missing file is an unhealthy database, a locked or unwritable one is an error: it was not judged. */
 const DAMAGE_CODES = new Set(['FST_SNAPSHOT_DATABASE_MISSING', 'FST_SNAPSHOT_NOT_A_DATABASE', 'FST_SNAPSHOT_DATABASE_DAMAGED'])
 
-export async function checkIntegrity ({ target, mode }: CheckIntegrityInput): Promise<FileReport> {
+export async function checkIntegrity ({ target, mode }: CheckIntegrityInput): Promise<IntegrityReport> {
   try {
     const database = openTarget(target)
     try {
-      const schemaCookie = database.pragma('schema_version', { simple: true }) as number
-      return { ...explained(target, () => inspect(database, mode)), schemaCookie }
+      return explained(target, () => inspect(database, mode))
     } finally {
       database.close()
     }
   } catch (error) {
     if (!DAMAGE_CODES.has(String(codeOf(error)))) throw error
-    return { isHealthy: false, errors: [messageOf(error)], unchecked: [], schemaCookie: null }
+    return { isHealthy: false, errors: [messageOf(error)], unchecked: [] }
   }
 }
 

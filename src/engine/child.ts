@@ -8,6 +8,7 @@ import { copyDatabase } from './copy-database.ts'
 import { createImage } from './create-image.ts'
 import { dieWithHost } from './die-with-host.ts'
 import type { EngineContext, FromEngine, TaskName, Tasks, ToEngine } from './messages.ts'
+import { judgeContent } from './judge-content.ts'
 import { migrate } from './migrate.ts'
 import { stageImage } from './stage-image.ts'
 
@@ -24,6 +25,7 @@ const tasks: { [K in TaskName]: (input: Tasks[K]['input'], context: EngineContex
   checkpoint,
   'copy-database': copyDatabase,
   'create-image': createImage,
+  'judge-content': judgeContent,
   migrate,
   'stage-image': stageImage
 }

@@ -45,7 +45,7 @@ function setJournalMode (image: string, isWal: boolean): void {
   }
 }
 
-/** Whether a first page is still that of a database of this kind; an empty one has none yet. */
-export function isOfKind ({ pageSize, isWal }: DatabaseHeader, kind: Kind): boolean {
-  return kind.isEmpty || (pageSize === kind.pageSize && isWal === kind.isWal)
+/** Whether a first page is still that of a database of this kind; an empty one has none. */
+export function isOfKind ({ pageSize, isWal, encoding }: DatabaseHeader, kind: Kind): boolean {
+  return kind.isEmpty ? pageSize === 0 : pageSize === kind.pageSize && isWal === kind.isWal && encoding === kind.encoding
 }

@@ -1,9 +1,10 @@
 import type { SerializedError } from '../errors.ts'
 import type { ApplyImageInput, ApplyImageResult } from './apply-image.ts'
-import type { CheckIntegrityInput, FileReport } from './check-integrity.ts'
+import type { CheckIntegrityInput, IntegrityReport } from './check-integrity.ts'
 import type { CheckpointInput } from './checkpoint.ts'
 import type { CopyDatabaseInput } from './copy-database.ts'
 import type { CreateImageInput, CreateImageResult } from './create-image.ts'
+import type { JudgeContentInput, Verdict } from './judge-content.ts'
 import type { MigrateInput } from './migrate.ts'
 import type { StageImageInput, StageImageResult } from './stage-image.ts'
 
@@ -13,7 +14,8 @@ export interface Tasks {
   'stage-image': { input: StageImageInput, result: StageImageResult }
   'copy-database': { input: CopyDatabaseInput, result: void }
   'apply-image': { input: ApplyImageInput, result: ApplyImageResult }
-  'check-integrity': { input: CheckIntegrityInput, result: FileReport }
+  'check-integrity': { input: CheckIntegrityInput, result: IntegrityReport }
+  'judge-content': { input: JudgeContentInput, result: Verdict }
   migrate: { input: MigrateInput, result: void }
   checkpoint: { input: CheckpointInput, result: void }
 }

@@ -1,4 +1,5 @@
-import { closeSync, constants, copyFileSync, existsSync, fsyncSync, linkSync, lstatSync, mkdirSync, openSync, readlinkSync, rmSync } from 'node:fs'
+import { randomUUID } from 'node:crypto'
+import { closeSync, constants, copyFileSync, existsSync, fsyncSync, linkSync, lstatSync, mkdirSync, openSync, readlinkSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
 import { syncFolderOf } from './safety-copy.ts'
 
@@ -9,13 +10,10 @@ import { syncFolderOf } from './safety-copy.ts'
 export function placeImage (image: string, link: string, quarantine: string): void {
   const path = targetOf(link)
   mkdirSync(dirname(path), { recursive: true })
-  for (const suffix of ['-wal', '-shm', '-journal']) moveAside(path + suffix, quarantine)
+  for (const suffix of ['-wal', '-shm', '-journal']) moveAside(path, suffix, quarantine)
   const partial = `${path}.partial`
   try {
-    copyFileSync(image, partial, constants.COPYFILE_FICLONE)
-    const descriptor = openSync(partial, 'r+')
-    fsyncSync(descriptor)
-    closeSync(descriptor)
+    copyDurably(image, partial)
     linkSync(partial, path) // unlike a rename, this fails where the application has made a database meanwhile
   } finally {
     rmSync(partial, { force: true })
@@ -23,11 +21,26 @@ export function placeImage (image: string, link: string, quarantine: string): vo
   syncFolderOf(path)
 }
 
-function moveAside (path: string, folder: string): void {
+/** @throws Error where a database has appeared meanwhile, whose own file this may be; then it stands where it stood */
+function moveAside (database: string, suffix: string, folder: string): void {
+  const path = database + suffix
   if (!existsSync(path)) return
+  const aside = `${path}.${randomUUID()}` // in one step; the quarantine may be on another disk
+  renameSync(path, aside)
+  if (existsSync(database)) {
+    renameSync(aside, path)
+    throw new Error(`a database has appeared at ${database} meanwhile; restore again`)
+  }
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  copyFileSync(path, join(folder, basename(path))) // not a rename: the folder may be on another disk
-  rmSync(path)
+  copyDurably(aside, join(folder, basename(path)))
+  rmSync(aside)
+}
+
+function copyDurably (from: string, to: string): void {
+  copyFileSync(from, to, constants.COPYFILE_FICLONE)
+  const descriptor = openSync(to, 'r+')
+  fsyncSync(descriptor)
+  closeSync(descriptor)
 }
 
 /** Where a link to nowhere points, as SQLite would follow it. */

@@ -1,5 +1,5 @@
 import { recordIntegrityCheck } from '../catalog/integrity-checks.ts'
-import type { CheckMode, FileReport } from '../engine/check-integrity.ts'
+import type { CheckMode } from '../engine/check-integrity.ts'
 import type { SnapshotContext } from './context.ts'
 import type { DatabaseIntegrity } from './outcomes.ts'
 
@@ -7,10 +7,10 @@ import type { DatabaseIntegrity } from './outcomes.ts'
  * Checks the live database and keeps the outcome for health and metrics.
  * @throws FST_SNAPSHOT_DATABASE_LOCKED, FST_SNAPSHOT_DATABASE_UNWRITABLE: it could not be judged
  */
-export async function checkLiveDatabase (context: SnapshotContext, mode: CheckMode, signal?: AbortSignal): Promise<DatabaseIntegrity & Pick<FileReport, 'schemaCookie'>> {
+export async function checkLiveDatabase (context: SnapshotContext, mode: CheckMode, signal?: AbortSignal): Promise<DatabaseIntegrity> {
   const { catalog, target, settings: { databaseName } } = context
   const started = performance.now()
-  const { isHealthy, errors, unchecked, schemaCookie } = await context.runEngine('check-integrity', { target, mode }, signal && { signal })
+  const { isHealthy, errors, unchecked } = await context.runEngine('check-integrity', { target, mode }, signal && { signal })
   const integrity: DatabaseIntegrity = {
     database: databaseName,
     isHealthy,
@@ -20,5 +20,5 @@ export async function checkLiveDatabase (context: SnapshotContext, mode: CheckMo
     durationMs: Math.round(performance.now() - started)
   }
   recordIntegrityCheck(catalog, integrity)
-  return { ...integrity, schemaCookie }
+  return integrity
 }

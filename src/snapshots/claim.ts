@@ -26,6 +26,16 @@ export function claimPlaces ({ database, databaseName, snapshotDir, recoveryDir,
   throw taken('recoveryDir', `${recoveryDir} keeps the pre-restore backups of ${owner}; give this database a folder of its own`, database, noteIn(recoveryDir))
 }
 
+/**
+ * Another database may have taken the name while this one was away.
+ * @throws FST_SNAPSHOT_INVALID_OPTION
+ */
+export function requireClaim ({ database, databaseName, snapshotDir }: SnapshotSettings): void {
+  const file = join(snapshotDir, '.databases', databaseName)
+  const owner = existsSync(file) ? readFileSync(file, 'utf8') : database
+  if (owner !== database && !isSameFile(owner, database)) throw taken('databaseName', `in ${snapshotDir} the name ${databaseName} belongs to ${owner} by now; give this database another name or another snapshotDir`, database, file)
+}
+
 /** Notes whose a place is. @returns the other database that has it, or null */
 function claim (option: string, folder: string, file: string, database: string): string | null {
   try {

@@ -7,7 +7,7 @@ import type { Logger } from '../logger.ts'
 import type { SnapshotSettings } from '../options.ts'
 import { LocalStorage } from '../storage/local-storage.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
-import { claimPlaces } from './claim.ts'
+import { claimPlaces, requireClaim } from './claim.ts'
 import { OperationQueue } from './operation-queue.ts'
 
 /** How long an operation waits for another process that works on the same snapshots. */
@@ -45,7 +45,8 @@ export class SnapshotContext {
       lockFile: join(snapshotDir, '.locks', `${databaseName}.lock`),
       engineLockFile: this.engineLockFile,
       timeoutMs: OTHER_PROCESS_TIMEOUT_MS,
-      limit: QUEUE_LIMIT
+      limit: QUEUE_LIMIT,
+      onBegin: () => { requireClaim(settings) }
     })
   }
 

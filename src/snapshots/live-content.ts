@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ApplyImageResult } from '../engine/apply-image.ts'
 import type { SnapshotContext } from './context.ts'
@@ -35,6 +35,7 @@ export async function replaceLiveContent (context: SnapshotContext, { id, image,
   const path = (file: string): string => join(recoveryDir, `${file}.db`)
   const file = firstFree(`${kind}_${stamp}`, '_', taken => existsSync(path(taken)))
   const partial = join(recoveryDir, `.${file}.${id}.partial`)
+  const link = `${partial}.live`
   const isThere = existsSync(target.path)
   try {
     if (isThere) await context.runEngine('copy-database', { source: target, copy: partial }, signal && { signal })
@@ -45,11 +46,13 @@ export async function replaceLiveContent (context: SnapshotContext, { id, image,
       image,
       name,
       lockFile: engineLockFile,
+      link: process.platform === 'win32' ? null : link, // making links takes special rights there
       safetyCopy: isThere ? { partial, path: path(file), latest: kind === 'pre_restore' ? path('pre_restore_latest') : null } : null,
       intentFile: intentFile(recoveryDir, id),
-      quarantine: join(recoveryDir, `quarantine_${stamp}`)
+      quarantine: join(recoveryDir, firstFree(`quarantine_${stamp}`, '_', taken => existsSync(join(recoveryDir, taken))))
     }, { priority: 'normal' })
   } finally {
     removeDatabase(partial)
+    rmSync(link, { force: true }) // an engine that was killed could not
   }
 }

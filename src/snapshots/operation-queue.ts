@@ -12,6 +12,8 @@ export interface OperationQueueOptions {
   timeoutMs: number
   /** Operations that may wait in this process. */
   limit: number
+  /** Called before each operation, once it is alone; it refuses the operation by throwing. */
+  onBegin?: () => void
 }
 
 const CLOSING = 'the application is closing'
@@ -67,6 +69,7 @@ export class OperationQueue {
     try {
       const engineLock = await LockFile.take(engineLockFile, timeoutMs, signal)
       engineLock.release()
+      this.#options.onBegin?.()
       return await operation(signal)
     } finally {
       lock.release()

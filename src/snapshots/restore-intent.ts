@@ -1,13 +1,12 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { codeOf } from '../errors.ts'
 
 /**
  * What an engine notes durably under the write lock, before it writes the first page: from here on the live database may
  * have changed. The engine cannot ask its host to note it, for the host may be waiting for that very lock.
  */
 export interface RestoreIntent {
-  /** The live file's schema cookie: while the file still has it, nothing was applied. */
-  schemaCookie: number
   /** Path of the complete pre-restore backup. */
   backup: string
 }
@@ -18,8 +17,10 @@ export const intentFile = (recoveryDir: string, restoreId: string): string => jo
 export function readIntent (recoveryDir: string, restoreId: string): RestoreIntent | null {
   try {
     return JSON.parse(readFileSync(intentFile(recoveryDir, restoreId), 'utf8'))
-  } catch {
-    return null
+  } catch (error) {
+    // Cut short, it was written when the process was killed, before the first page.
+    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError) return null
+    throw error
   }
 }
 

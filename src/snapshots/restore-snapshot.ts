@@ -11,7 +11,7 @@ import { replaceLiveContent } from './live-content.ts'
 import { isForCallers } from './operation-errors.ts'
 import type { RestoreResult } from './outcomes.ts'
 import { removeDatabase } from './remove-database.ts'
-import { readIntent, removeIntent, type RestoreIntent } from './restore-intent.ts'
+import { readIntent, removeIntent } from './restore-intent.ts'
 import { rollBack } from './roll-back.ts'
 import { toSnapshot } from './snapshot.ts'
 import { readManifest, stage } from './stored-snapshot.ts'
@@ -122,34 +122,40 @@ async function goLive (context: SnapshotContext, restore: Restore): Promise<{ lo
     return { lockedMs }
   } catch (error) {
     const intent = readIntent(context.settings.recoveryDir, restore.id)
-    if (intent !== null) {
-      restore.backup = intent.backup
-      await undo(context, restore, intent, error)
-    }
+    if (intent !== null) await undo(context, restore, intent.backup, error)
     throw error
   }
 }
 
-/** A check that finds the database locked by the application says nothing against it: what was applied had been checked. */
+/** Only a check that finds damage says anything against what was applied, which had been checked before. */
 async function checkRestored (context: SnapshotContext, { row }: Restore): Promise<void> {
   try {
-    const { isHealthy, errors } = await checkLiveDatabase(context, 'quick')
-    if (!isHealthy && row.integrity !== 'failed') throw new RestoreFailedError(`the database is not sound after it: ${errors.slice(0, 3).join('; ')}`)
+    const { isHealthy, errors } = await checkLiveDatabase(context, 'quick').catch(async () => await checkLiveDatabase(context, 'quick'))
+    if (isHealthy || row.integrity === 'failed') return
+    throw new UnsoundError(`the database is not sound after it: ${errors.slice(0, 3).join('; ')}`)
   } catch (error) {
-    if (codeOf(error) !== 'FST_SNAPSHOT_DATABASE_LOCKED') throw error
-    context.logger.warn({ err: error }, 'The restored database could not be checked yet, as the application holds it locked')
+    if (error instanceof UnsoundError) throw error
+    context.logger.warn({ err: error }, `The restored database could not be checked yet: ${messageOf(error)}`)
   }
 }
 
-/** Brings the old content back where something had been applied: the live file itself says, by its schema cookie. */
-async function undo (context: SnapshotContext, restore: Restore, { schemaCookie, backup }: RestoreIntent, cause: unknown): Promise<void> {
+class UnsoundError extends Error {}
+
+/**
+ * Brings the old content back where something had been applied. Where the engine could not say so, the live file does: what
+ * the application has committed since to a database that was never changed is not to be taken back.
+ */
+async function undo (context: SnapshotContext, restore: Restore, backup: string, cause: unknown): Promise<void> {
+  restore.backup = backup
   try {
-    const live = await checkLiveDatabase(context, 'quick')
-    if (live.schemaCookie === schemaCookie) return
-    await rollBack(context, backup)
+    const verdict = restore.isApplied ? 'new' : await context.runEngine('judge-content', { target: context.target, image: restore.staging, backup })
+    if (verdict === 'old') return
+    if (verdict === 'unknown') throw new Error('it cannot be told any more whether it was applied, and nothing was rolled back')
+    const { backup: meanwhile } = await rollBack(context, backup)
     restore.isRolledBack = true
+    throw new RestoreFailedError(`${messageOf(cause)}; the database has its old content again, from ${backup}; what it held until then is in ${String(meanwhile)}`, { cause })
   } catch (error) {
-    throw new RestoreFailedError(`${messageOf(cause)}; and the old content could not be brought back: ${messageOf(error)}. It is in ${backup}: stop the application, move the database aside with its -wal and -shm, and copy that file in its place`, { cause: error })
+    if (restore.isRolledBack) throw error
+    throw new RestoreFailedError(`${messageOf(cause)}; and the old content was not brought back: ${messageOf(error)}. It is in ${backup}: to have it back, stop the application, move the database aside with its -wal and -shm, and copy that file in its place`, { cause: error })
   }
-  throw new RestoreFailedError(`${messageOf(cause)}; the database has its old content again, from ${backup}`, { cause })
 }

@@ -1,4 +1,4 @@
-import { readdirSync, rmSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { RecordedError, RestoreRow, SnapshotRow } from '../catalog/schema.ts'
 import { recordRestoreEnded, restoresUnderWay } from '../catalog/restores.ts'
@@ -57,6 +57,7 @@ async function settleCreation (context: SnapshotContext, row: SnapshotRow): Prom
 
 function sweepTemporaryFiles ({ temporaryDir, settings: { recoveryDir } }: SnapshotContext): void {
   rmSync(temporaryDir, { recursive: true, force: true })
+  if (!existsSync(recoveryDir)) return
   for (const file of readdirSync(recoveryDir)) {
     if (PARTIAL_BACKUP.test(file)) rmSync(join(recoveryDir, file), { force: true })
   }

@@ -44,7 +44,7 @@ export class SnapshotRecovery {
 
   async #check (mode: 'quick' | 'full'): Promise<DatabaseIntegrity> {
     const { logger, queue, target } = this.#context
-    const { schemaCookie, ...integrity } = await queue.runBeside(async signal => await checkLiveDatabase(this.#context, mode, signal))
+    const integrity = await queue.runBeside(async signal => await checkLiveDatabase(this.#context, mode, signal))
     if (!integrity.isHealthy) logger.error({ errors: integrity.errors }, foundMissing(integrity, target.path) ? 'The database is missing' : 'The database failed its integrity check')
     return integrity
   }

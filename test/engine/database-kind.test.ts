@@ -8,11 +8,13 @@ import { contentOf, journalModeOf, makeDatabase } from '../helpers/databases.ts'
 const kind = { pageSize: 4096, encoding: 'UTF-8', isWal: false, isEmpty: false }
 const firstPage = { pageSize: 4096, isWal: false, schemaCookie: 1, encoding: 'UTF-8', userVersion: 0 }
 
-t.test('a first page is of the kind that was looked at before, unless page size or journal mode have changed', async t => {
+t.test('a first page is of the kind that was looked at before, unless page size, journal mode or encoding have changed', async t => {
   t.equal(isOfKind(firstPage, kind), true)
   t.equal(isOfKind({ ...firstPage, pageSize: 8192 }, kind), false)
   t.equal(isOfKind({ ...firstPage, isWal: true }, kind), false)
+  t.equal(isOfKind({ ...firstPage, encoding: 'UTF-16le' }, kind), false)
   t.equal(isOfKind({ ...firstPage, pageSize: 0 }, { ...kind, isEmpty: true }), true, 'an empty database has no first page yet')
+  t.equal(isOfKind({ ...firstPage, pageSize: 512 }, { ...kind, isEmpty: true }), false, 'it has got content meanwhile')
 })
 
 t.test('the kind of a live database is what SQLite says of it', async t => {

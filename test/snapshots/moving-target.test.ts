@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3'
 import { getPriority } from 'node:os'
-import { existsSync, readdirSync, renameSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { SnapshotWriter } from '../../src/index.ts'
@@ -84,12 +84,30 @@ t.test('an application that changes to WAL mode while its lock is waited for los
   t.equal(integrityOf(String(preRestoreBackup)), 'ok')
 })
 
+t.test('an empty database that gets content while its lock is waited for keeps that', async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeDatabase(path).close()
+  const writer = writerFor(t, path)
+  await writer.createSnapshot('before')
+  for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true })
+  writeFileSync(path, '')
+  const application = new Database(path, { timeout: 10_000 })
+  t.teardown(() => { application.close() })
+  application.exec('PRAGMA page_size = 512; BEGIN IMMEDIATE')
+  const restoring = t.rejects(writer.restoreFromSnapshot('before'), { code: 'FST_SNAPSHOT_NOT_RESTORABLE', message: /page size/ })
+  await untilApplying(path)
+  application.exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1), (2); COMMIT')
+  await restoring
+  t.equal(ordersIn(path), 2)
+})
+
 t.test('an application that changes its page size while its lock is waited for keeps its database', async t => {
   const { path, writer, application } = await prepare(t, 'delete')
   const restoring = t.rejects(writer.restoreFromSnapshot('before'), { code: 'FST_SNAPSHOT_NOT_RESTORABLE', message: /page size/ })
   await untilApplying(path)
+  application.pragma('locking_mode = EXCLUSIVE') // the restore does not come in between
   application.exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1); COMMIT')
-  application.exec('PRAGMA page_size = 8192; VACUUM')
+  application.exec('PRAGMA page_size = 8192; VACUUM; PRAGMA locking_mode = NORMAL; SELECT * FROM orders')
   await restoring
   t.equal(ordersIn(path), 1)
   t.equal(integrityOf(path), 'ok')

@@ -1,7 +1,8 @@
 import Database from 'better-sqlite3'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import type { ApplyImageInput } from '../../src/engine/apply-image.ts'
 import { runEngine } from '../../src/engine/engine.ts'
 import { SnapshotWriter } from '../../src/index.ts'
 import { snapshotSettings } from '../../src/options.ts'
@@ -21,6 +22,14 @@ async function failingWriter (t: Test, path: string, run: RunEngine): Promise<{ 
   new Database(path).exec('DELETE FROM items').close()
   context.runEngine = run
   return { writer, path, changed: contentOf(path) }
+}
+
+/** What an engine has done that dies under the write lock, before the first page: the pre-restore backup and the note of it. */
+function dieUnderTheLock (input: unknown): void {
+  const { intentFile, safetyCopy, target } = input as ApplyImageInput
+  const backup = String(safetyCopy?.path)
+  copyFileSync(target.path, backup)
+  writeFileSync(intentFile, JSON.stringify({ backup }))
 }
 
 /** Says of the first so many checks of the live database that it is damaged. */
@@ -49,7 +58,7 @@ t.test('a database that is not sound after a restore gets its old content back b
 t.test('where the rollback fails too, the error says where the old content is and what to do', async t => {
   const { writer, path, changed } = await failingWriter(t, join(t.testdir(), 'app.db'), failChecks(3))
   const error = await writer.restoreFromSnapshot('before').catch(error => error)
-  t.match(error, { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /could not be brought back.*It is in (\S+pre_restore_\S+\.db): stop the application/ })
+  t.match(error, { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /the old content was not brought back.*It is in (\S+pre_restore_\S+\.db): to have it back, stop the application/ })
   const [, backup] = /It is in (\S+\.db)/.exec(error.message) ?? []
   t.same(contentOf(String(backup)), changed)
   t.equal(outcomes(path), 'FAILED FST_SNAPSHOT_RESTORE_FAILED')
@@ -58,14 +67,36 @@ t.test('where the rollback fails too, the error says where the old content is an
 t.test('an engine that dies before its transaction is committed has changed nothing, and nothing is rolled back', async t => {
   const { writer, path, changed } = await failingWriter(t, join(t.testdir(), 'app.db'), async (task, input, options) => {
     if (task !== 'apply-image') return await runEngine(task, input, options)
-    const { intentFile, target } = input as { intentFile: string, target: { path: string } }
-    writeFileSync(intentFile, JSON.stringify({ schemaCookie: query(target.path, 'PRAGMA schema_version'), backup: 'its path' }))
+    dieUnderTheLock(input)
+    // Before anybody looks the application goes on, even with a change of its schema, such as a restore is.
+    new Database(path).exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1)').close()
     throw new Error('out of memory')
   })
-  await t.rejects(writer.restoreFromSnapshot('before'), { message: 'Restore failed: out of memory' })
+  await t.rejects(writer.restoreFromSnapshot('before'), { message: /^Restore failed: out of memory/ })
+  t.equal(query(path, 'SELECT count(*) FROM orders'), 1, 'what was acknowledged since is still there')
+  new Database(path).exec('DROP TABLE orders').close()
   t.same(contentOf(path), changed)
   t.equal(outcomes(path), 'FAILED FST_SNAPSHOT_RESTORE_FAILED')
-  t.same(readdirSync(join(path, '..', 'recovery')), ['.database'])
+})
+
+t.test('where it cannot be told any more whether anything was applied, nothing is rolled back, and the error says where the old content is', async t => {
+  const { writer, path, changed } = await failingWriter(t, join(t.testdir(), 'app.db'), async (task, input, options) => {
+    if (task === 'judge-content') return 'unknown' as never
+    if (task !== 'apply-image') return await runEngine(task, input, options)
+    dieUnderTheLock(input)
+    throw new Error('out of memory')
+  })
+  await t.rejects(writer.restoreFromSnapshot('before'), { message: /out of memory; and the old content was not brought back: it cannot be told any more.*It is in \S+pre_restore_/ })
+  t.same(contentOf(path), changed)
+})
+
+t.test('a check that dies says nothing against a restored database', async t => {
+  const { writer, path } = await failingWriter(t, join(t.testdir(), 'app.db'), async (task, input, options) => {
+    if (task === 'check-integrity') throw new Error('killed')
+    return await runEngine(task, input, options)
+  })
+  t.match(await writer.restoreFromSnapshot('before'), { status: 'SUCCESS' })
+  t.equal(query(path, 'SELECT count(*) FROM items'), 100)
 })
 
 t.test('a restored database that its application holds locked is restored all the same', async t => {
