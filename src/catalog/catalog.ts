@@ -119,7 +119,6 @@ export class Catalog {
     if (!this.#disk.open) return
     this.#disk.pragma(`busy_timeout = ${PATIENT_TIMEOUT_MS}`)
     this.#save()
-    this.#memory?.close()
     this.#disk.close()
   }
 

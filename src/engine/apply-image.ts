@@ -112,7 +112,7 @@ async function copyIntoLive (input: ApplyImageInput, safetyCopy: SafetyCopy, liv
   const progress = (): number => {
     if (lockedAt === 0) {
       lockedAt = performance.now()
-      if (!pages.areCurrent()) throw new TargetChanged(`${target.path} was replaced while its lock was waited for`)
+      requireCurrent(pages)
       const committed = pages.committed()
       const firstPage = headerOf(committed)
       if (!isOfKind(firstPage, kind)) throw new TargetChanged(`${target.path} was changed in kind while its lock was waited for`)
@@ -124,16 +124,29 @@ async function copyIntoLive (input: ApplyImageInput, safetyCopy: SafetyCopy, liv
   if (input.link !== null) symlinkSync(live.name, input.link)
   try {
     for (let isFirst = true; isFirst || performance.now() < deadline; isFirst = false) {
-      if (!isFirst || !kind.isWal) await overtakeWriters(live, deadline)
-      if (!kind.isWal) waitForReaders(live)
+      if (!kind.isEmpty) await keepPlace(live, pages, kind, isFirst, deadline) // of an empty file it would make a database
+      requireCurrent(pages) // SQLite would make a database where there is none by now
       const { totalPages } = await source.backup(input.link ?? live.name, { progress })
       if (totalPages > 0) return lockedAt
       await sleep(RETRY_MS) // the lock was taken by another: SQLite reports nothing done, and no error
     }
+  } catch (error) {
+    if (lockedAt === 0) requireCurrent(pages) // whatever SQLite says of a database whose files were moved away
+    throw error
   } finally {
     if (input.link !== null) rmSync(input.link)
   }
   throw new DatabaseLockedError(target.path, target.lockTimeoutMs)
+}
+
+function requireCurrent (pages: LivePages): void {
+  if (!pages.areCurrent()) throw new TargetChanged('the database was replaced while its lock was waited for')
+}
+
+/** Waits for the lock in the queue, as the backup that follows does not. */
+async function keepPlace (live: Database.Database, pages: LivePages, { isWal }: Kind, isFirst: boolean, deadline: number): Promise<void> {
+  if (!isFirst || !isWal) await overtakeWriters(live, pages, deadline)
+  if (!isWal) waitForReaders(live)
 }
 
 /**
@@ -141,10 +154,13 @@ async function copyIntoLive (input: ApplyImageInput, safetyCopy: SafetyCopy, liv
  * nor its busy timeout, which looks again after up to 100 ms, meets those. So the lock is asked for in short intervals, and
  * held for a moment: then whoever waits for it sleeps long enough for the backup to be first.
  */
-async function overtakeWriters (live: Database.Database, deadline: number): Promise<void> {
+async function overtakeWriters (live: Database.Database, pages: LivePages, deadline: number): Promise<void> {
   const timeout = live.pragma('busy_timeout', { simple: true }) as number
   live.pragma('busy_timeout = 0')
-  while (!beganWriting(live) && performance.now() < deadline) Atomics.wait(never, 0, 0, POLL_MS)
+  while (!beganWriting(live) && performance.now() < deadline) {
+    requireCurrent(pages)
+    Atomics.wait(never, 0, 0, POLL_MS)
+  }
   live.pragma(`busy_timeout = ${timeout}`)
   if (!live.inTransaction) return
   await sleep(GATE_MS)
@@ -155,9 +171,8 @@ function beganWriting (live: Database.Database): boolean {
   try {
     live.exec('BEGIN IMMEDIATE')
     return true
-  } catch (error) {
-    if (!String(codeOf(error)).startsWith('SQLITE_BUSY')) throw error
-    return false
+  } catch {
+    return false // for another reason than a lock the backup fails too, and says why
   }
 }
 

@@ -73,7 +73,7 @@ async function writeImage (input: CreateImageInput, database: Database.Database,
   const pack = await PackWriter.create(packFile, level)
   try {
     const { checksum, header: { userVersion, encoding, isWal } } = await packPages(pages, pack)
-    database.exec('COMMIT') // the application need not wait for the disk
+    database.close() // the application need not wait for the disk
     const { pageSize, pageCount } = pages
     const runs = pack.frames.map((frame, index) => ({ imagePage: index * FRAME_BYTES / pageSize + 1, count: frame.rawLength / pageSize, frame: index, framePage: 0 }))
     const ended = await pack.end(packId, encodePageMap({ packs: [packId], frames: pack.frames.map(frame => ({ ...frame, pack: 0 })), runs }))

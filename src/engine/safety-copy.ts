@@ -12,6 +12,7 @@ const BLOCK_BYTES = 1024 * 1024
  * database's write lock: what is committed now is in the copy, and nothing more can be committed before the restore.
  */
 export function completeSafetyCopy ({ partial, path, latest }: SafetyCopy, { pageSize, pageCount, read }: PageSource): void {
+  if (pageCount === 0) return placeSafetyCopy({ partial, path, latest }) // what was copied has vanished since: it is all there is
   const descriptor = openSync(partial, 'r+')
   const size = pageCount * pageSize
   const [current, copied] = [Buffer.alloc(BLOCK_BYTES), Buffer.alloc(BLOCK_BYTES)]

@@ -189,10 +189,14 @@ export class LocalStorage implements SnapshotStorage {
   }
 
   #explain (error: unknown): unknown {
-    if (error instanceof BodyFailure) return error.cause
-    if (['ENOSPC', 'EDQUOT'].includes(String(codeOf(error)))) return new NoRoomError(`the disk of ${this.#root} is full`, { cause: error })
-    return new StorageError(this.name, messageOf(error), { cause: error })
+    return error instanceof BodyFailure ? error.cause : explainDiskError(error, this.name, this.#root)
   }
+}
+
+/** The coded error behind one of the file system. */
+export function explainDiskError (error: unknown, storage: string, folder: string): Error {
+  if (['ENOSPC', 'EDQUOT'].includes(String(codeOf(error)))) return new NoRoomError(`the disk of ${folder} is full`, { cause: error })
+  return new StorageError(storage, messageOf(error), { cause: error })
 }
 
 /** What ended a write was the body or its owner, not the storage: it is passed on as it was thrown. */

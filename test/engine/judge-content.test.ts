@@ -44,6 +44,11 @@ t.test('a database that is not there is an error', async t => {
   await t.rejects(judgeContent({ target: { path: join(folder, 'app.db'), lockTimeoutMs: 0 }, image: '', backup: '' }), { code: 'FST_SNAPSHOT_DATABASE_MISSING' })
 })
 
+t.test('a backup that is not there is an error', async t => {
+  const { path } = prepare(t, 'image')
+  await t.rejects(judgeContent({ target: { path, lockTimeoutMs: 0 }, image: join(t.testdirName, 'image.db'), backup: join(t.testdirName, 'gone.db') }), { code: 'ENOENT' })
+})
+
 t.test('an empty backup holds no pages', async t => {
   const { path } = prepare(t, 'image')
   const empty = join(t.testdirName, 'empty.db')

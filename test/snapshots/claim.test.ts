@@ -1,4 +1,4 @@
-import { renameSync, rmSync, symlinkSync } from 'node:fs'
+import { renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { SnapshotWriter, type SnapshotOptions } from '../../src/index.ts'
@@ -78,4 +78,30 @@ t.test('a recovery folder whose own part belongs to a third database is refused'
   writerFor(t, a)
   writerFor(t, c, { recoveryDir: join(folder, 'recovery', 'b') })
   t.throws(() => new SnapshotWriter({ database: b }), { code: 'FST_SNAPSHOT_INVALID_OPTION', message: /"recoveryDir" \(RECOVERY_DIR\).*keeps the pre-restore backups of .*a\.db/ })
+})
+
+t.test('a database whose name another one has taken while it was away touches nothing of it', async t => {
+  const folder = t.testdir({ a: {}, b: {} })
+  const [first, second] = [join(folder, 'a', 'app.db'), join(folder, 'b', 'app.db')]
+  for (const path of [first, second]) makeDatabase(path).close()
+  const snapshotDir = join(folder, 'backups')
+  const writer = writerFor(t, first, { snapshotDir })
+  await writer.createSnapshot('ours')
+  renameSync(first, `${first}.aside`)
+  await writerFor(t, second, { snapshotDir }).createSnapshot('theirs')
+  renameSync(`${first}.aside`, first)
+  await t.rejects(writer.restoreFromSnapshot('latest'), { code: 'FST_SNAPSHOT_INVALID_OPTION', message: /belongs to .*b\/app\.db by now/ })
+})
+
+t.test('a note that was removed, or that names the database by another path, keeps nobody from working', async t => {
+  const folder = t.testdir()
+  const path = join(folder, 'app.db')
+  makeDatabase(path).close()
+  const writer = writerFor(t, path)
+  const note = join(folder, 'backups', '.databases', 'app')
+  symlinkSync(path, join(folder, 'link.db'))
+  writeFileSync(note, join(folder, 'link.db'))
+  t.match(await writer.createSnapshot('one'), { status: 'COMPLETED' })
+  rmSync(note)
+  t.match(await writer.createSnapshot('two'), { status: 'COMPLETED' })
 })

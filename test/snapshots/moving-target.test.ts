@@ -71,7 +71,13 @@ t.test('an application that changes to WAL mode while its lock is waited for los
   const restoring = writer.restoreFromSnapshot('before')
   await untilApplying(path)
   application.exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1), (2); COMMIT')
-  application.pragma('journal_mode = WAL')
+  await until('the mode is changed', () => {
+    try {
+      return application.pragma('journal_mode = WAL', { simple: true }) === 'wal'
+    } catch {
+      return false // the restore is at it
+    }
+  })
   let acknowledged = 2
   try {
     for (let number = 0; number < 20; number++) {

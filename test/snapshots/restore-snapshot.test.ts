@@ -188,3 +188,15 @@ t.test('a live database that is damaged but can be opened is replaced all the sa
   t.equal(integrityOf(path), 'ok')
   t.notOk(existsSync(`${path}.partial`))
 })
+
+t.test('where links take special rights, as on Windows, a restore does without', async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeDatabase(path).close()
+  const writer = writerFor(t, path)
+  await writer.createSnapshot('before')
+  const content = contentOf(path)
+  new Database(path).exec('DELETE FROM items').close()
+  t.intercept(process, 'platform', { value: 'win32' })
+  t.match(await writer.restoreFromSnapshot('before'), { status: 'SUCCESS' })
+  t.same(contentOf(path), content)
+})

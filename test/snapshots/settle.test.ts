@@ -91,3 +91,12 @@ for (const [applied, intent, message] of [['nothing', null, /nothing was applied
     t.match(JSON.parse(row.error), { code: 'FST_SNAPSHOT_INTERRUPTED', message })
   })
 }
+
+t.test('a recovery folder that was removed keeps nothing from being settled', async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeDatabase(path).close()
+  const writer = writerFor(t, path)
+  rmSync(join(path, '..', 'recovery'), { recursive: true })
+  await writer.settle()
+  t.match(await writer.createSnapshot('one'), { status: 'COMPLETED' })
+})

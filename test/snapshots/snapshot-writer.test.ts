@@ -3,6 +3,7 @@ import { rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { LocalStorage, SnapshotWriter, type SnapshotOptions } from '../../src/index.ts'
+import { silentLogger } from '../../src/logger.ts'
 import { snapshotSettings } from '../../src/options.ts'
 import { SnapshotContext } from '../../src/snapshots/context.ts'
 import { damageDatabase } from '../helpers/damage.ts'
@@ -189,11 +190,12 @@ t.test('a restore that has made a missing database and then fails does not say s
   rmSync(path)
   const { runEngine } = context
   context.runEngine = async (task, ...rest) => {
-    if (task === 'check-integrity') throw new Error('out of memory')
-    return await runEngine(task, ...rest)
+    const result = await runEngine(task, ...rest)
+    if (task === 'check-integrity') Object.assign(result as object, { isHealthy: false, errors: ['page 7 is gone'] })
+    return result
   }
   const error = await writer.restoreFromSnapshot('before').catch((error: Error) => error)
-  t.match(error, { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /^Restore failed: out of memory$/ })
+  t.match(error, { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /^Restore failed: the database is not sound after it: page 7 is gone$/ })
 })
 
 t.test('evidence of a damaged database is restored only by a script, and the refusal says how', async t => {
@@ -202,4 +204,17 @@ t.test('evidence of a damaged database is restored only by a script, and the ref
   damageDatabase(path)
   t.match(await writer.createSnapshot('evidence'), { integrity: 'failed' })
   await t.rejects(writer.restoreFromSnapshot('evidence'), { code: 'FST_SNAPSHOT_NOT_RESTORABLE', statusCode: 409, message: /kept as evidence; choose an earlier one.*download it, or restore it from a script: restoreFromSnapshot\(name, \{ allowDamaged: true \}\)$/ })
+})
+
+t.test('a database that had to be copied first is a warning that says why', async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeDatabase(path).close()
+  const warnings: unknown[] = []
+  const context = new SnapshotContext(snapshotSettings({ database: path, logger: { ...silentLogger, warn: (...args: unknown[]) => { warnings.push(args) } } }))
+  const writer = new SnapshotWriter(context)
+  t.teardown(async () => { await writer.close() })
+  const { runEngine } = context
+  context.runEngine = async (task, ...rest) => Object.assign(await runEngine(task, ...rest) as object, { copied: 'its log is a riddle' }) as never
+  await writer.createSnapshot('one')
+  t.match(warnings, [[{ snapshot: 'one' }, /copied before it was stored.*its log is a riddle/]])
 })

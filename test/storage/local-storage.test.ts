@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { LocalStorage } from '../../src/storage/local-storage.ts'
+import { explainDiskError, LocalStorage } from '../../src/storage/local-storage.ts'
 import { readAll } from '../../src/storage/storage-key.ts'
 import { fillDisk } from '../helpers/fill-disk.ts'
 import { BackgroundScript } from '../helpers/run-script.ts'
@@ -180,4 +180,10 @@ t.test('a deletion that the disk refuses is an error', { skip: process.getuid?.(
   else chmodSync(root, 0o500)
   t.teardown(() => { if (process.getuid?.() !== 0) chmodSync(root, 0o700) })
   await t.rejects(storage.delete('object'), failed)
+})
+
+t.test('a disk that is full, or whose quota is used up, is a coded error, and so is any other', async t => {
+  const error = (code: string): Error => Object.assign(new Error('from the disk'), { code })
+  for (const code of ['ENOSPC', 'EDQUOT']) t.match(explainDiskError(error(code), 'local', '/backups'), { code: 'FST_SNAPSHOT_NO_ROOM', message: /the disk of \/backups is full/, cause: { code } })
+  t.match(explainDiskError(error('EIO'), 'local', '/backups'), { code: 'FST_SNAPSHOT_STORAGE_FAILED', message: 'Storage "local" failed: from the disk' })
 })

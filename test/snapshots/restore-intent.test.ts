@@ -1,0 +1,20 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import t from 'tap'
+import { intentFile, readIntent, removeIntent } from '../../src/snapshots/restore-intent.ts'
+
+t.test('what was noted is read, what was not noted, or not to its end, is nothing', async t => {
+  const folder = t.testdir()
+  t.equal(readIntent(folder, 'one'), null)
+  writeFileSync(intentFile(folder, 'one'), '{"backup":"/recovery/pre_re')
+  t.equal(readIntent(folder, 'one'), null)
+  writeFileSync(intentFile(folder, 'one'), '{"backup":"/recovery/pre_restore.db"}')
+  t.same(readIntent(folder, 'one'), { backup: '/recovery/pre_restore.db' })
+  removeIntent(folder, 'one')
+  t.equal(readIntent(folder, 'one'), null)
+})
+
+t.test('a note that cannot be read is not taken for none', async t => {
+  const folder = t.testdir()
+  mkdirSync(intentFile(folder, 'one'))
+  t.throws(() => readIntent(folder, 'one'), { code: 'EISDIR' })
+})
