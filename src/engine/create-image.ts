@@ -41,18 +41,24 @@ export async function createImage (input: CreateImageInput): Promise<CreateImage
   return await explainedAsync(source, async () => {
     const database = openTarget(source)
     try {
-      const pages = pinPages(database)
-      // Of an empty file SQLite makes a database of one page, which can be restored.
-      return { ...await writeImage(input, database, pages.pageCount > 0 ? pages : await copyPages(database, temporaryFile)), copied: null }
-    } catch (error) {
-      if (!(error instanceof NotDirectlyReadable)) throw error
-      rmSync(input.packFile, { force: true })
-      return { ...await writeImage(input, database, await copyPages(database, temporaryFile)), copied: error.message }
+      return await writeDirectly(input, database)
     } finally {
       database.close()
       for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(temporaryFile + suffix, { force: true })
     }
   })
+}
+
+async function writeDirectly (input: CreateImageInput, database: Database.Database): Promise<CreateImageResult> {
+  try {
+    const pages = pinPages(database)
+    // Of an empty file SQLite makes a database of one page, which can be restored.
+    return { ...await writeImage(input, database, pages.pageCount > 0 ? pages : await copyPages(database, input.temporaryFile)), copied: null }
+  } catch (error) {
+    if (!(error instanceof NotDirectlyReadable)) throw error
+    rmSync(input.packFile, { force: true })
+    return { ...await writeImage(input, database, await copyPages(database, input.temporaryFile)), copied: error.message }
+  }
 }
 
 /** What SQLite's own backup makes of the database, where it cannot be read directly. */

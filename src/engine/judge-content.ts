@@ -1,9 +1,8 @@
 import { fstatSync, openSync } from 'node:fs'
 import { parseHeader, HEADER_BYTES } from './database-header.ts'
 import { pageReader, readFully } from './page-reader.ts'
-import { pinPages, type PageSource } from './page-source.ts'
+import { directPages, type PageSource } from './page-source.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
-import { NotDirectlyReadable } from './wal-index.ts'
 
 export interface JudgeContentInput {
   target: Target
@@ -25,10 +24,8 @@ export async function judgeContent ({ target, image, backup }: JudgeContentInput
   return await explainedAsync(target, async () => {
     const database = openTarget(target)
     try {
-      return judge(pinPages(database), plainPages(image), plainPages(backup))
-    } catch (error) {
-      if (error instanceof NotDirectlyReadable) return 'unknown'
-      throw error
+      const live = directPages(database)
+      return live === null ? 'unknown' : judge(live, plainPages(image), plainPages(backup))
     } finally {
       database.close()
     }

@@ -11,6 +11,16 @@ export interface PageSource {
   read: PageReader
 }
 
+/** The same as {@link pinPages}, but null where the database cannot be read directly. */
+export function directPages (database: Database.Database): PageSource | null {
+  try {
+    return pinPages(database)
+  } catch (error) {
+    if (error instanceof NotDirectlyReadable) return null
+    throw error
+  }
+}
+
 /** The write-ahead log and its index, as descriptors, and what the index said when the transaction was pinned. */
 interface Log { frames: number, index: number, pinned: WalIndexHeader }
 

@@ -87,3 +87,8 @@ t.test('extra disk space is what is stored, however large the database', async t
   t.ok(packBytes < image.size / 100)
   t.same(execFileSync('ls', [t.testdirName], { encoding: 'utf8' }).trim().split('\n'), ['app.db', 'app.db-shm', 'app.db-wal', 'data.zst'])
 })
+
+t.test('an empty file becomes a database of one page', async t => {
+  const path = join(t.testdir({ 'app.db': '' }), 'app.db')
+  t.match(await createImage(creationOf(path)), { copied: null, image: { pageCount: 1 } })
+})

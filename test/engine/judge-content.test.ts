@@ -9,9 +9,9 @@ import { makeDatabase } from '../helpers/databases.ts'
 function prepare (t: Test, holds: 'image' | 'backup'): { path: string, judge: () => Promise<string> } {
   const folder = t.testdir()
   const [path, image, backup] = ['app.db', 'image.db', 'backup.db'].map(name => join(folder, name)) as [string, string, string]
-  makeDatabase(backup, { rows: 3000 }).close()
+  makeDatabase(backup, { rows: 14_000 }).close()
   copyFileSync(backup, image)
-  new Database(image).exec("UPDATE items SET text = 'restored' WHERE id > 1000; DELETE FROM items WHERE id > 2500; VACUUM").close()
+  new Database(image).exec("DROP INDEX items_text; UPDATE items SET text = 'restored' WHERE id > 10000").close()
   copyFileSync(join(folder, `${holds}.db`), path)
   return { path, judge: async () => await judgeContent({ target: { path, lockTimeoutMs: 1000 }, image, backup }) }
 }

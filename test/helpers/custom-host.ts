@@ -1,7 +1,8 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
-import snapshots, { type SnapshotsPluginOptions } from '../../src/index.ts'
+import type { SnapshotsPluginOptions } from '../../src/index.ts'
 import { ADMIN_TOKEN, adminRequests, VIEWER_TOKEN, type Host } from './host.ts'
+import { underTest } from './under-test.ts'
 
 export interface CustomHostOptions {
   plugin?: SnapshotsPluginOptions
@@ -20,7 +21,7 @@ export async function customHost (t: Test, path: string, { plugin = {}, server =
   const app = Fastify({ logger: { stream: { write (line: string) { log.push(JSON.parse(line)) } } }, ...server })
   t.teardown(async () => { await app.close() })
   await before?.(app)
-  await app.register(snapshots, { database: path, auth: { admin: ADMIN_TOKEN, viewer: VIEWER_TOKEN }, schedule: false, ...plugin })
+  await app.register(underTest.snapshots, { database: path, auth: { admin: ADMIN_TOKEN, viewer: VIEWER_TOKEN }, schedule: false, ...plugin })
   await after?.(app)
   await app.ready()
   const request = adminRequests(app)

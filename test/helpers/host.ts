@@ -1,8 +1,9 @@
 import Fastify, { type FastifyInstance, type FastifyServerOptions, type InjectOptions, type LightMyRequestResponse } from 'fastify'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
-import snapshots, { type SnapshotsPluginOptions } from '../../src/index.ts'
+import type { SnapshotsPluginOptions } from '../../src/index.ts'
 import { makeDatabase } from './databases.ts'
+import { underTest } from './under-test.ts'
 
 export const ADMIN_TOKEN = 'admin-token-for-tests'
 export const VIEWER_TOKEN = 'viewer-token-for-tests'
@@ -27,7 +28,7 @@ export async function startHost (t: Test, options: SnapshotsPluginOptions = {}, 
   const log: Host['log'] = []
   const app = Fastify({ logger: { stream: { write (line: string) { log.push(JSON.parse(line)) } } }, ...server })
   t.teardown(async () => { await app.close() })
-  await app.register(snapshots, { database: path, auth: { admin: ADMIN_TOKEN, viewer: VIEWER_TOKEN }, schedule: false, ...options })
+  await app.register(underTest.snapshots, { database: path, auth: { admin: ADMIN_TOKEN, viewer: VIEWER_TOKEN }, schedule: false, ...options })
   await app.ready()
   const request = adminRequests(app)
   return { app, path, folder, snapshotDir: options.snapshotDir ?? join(folder, 'backups'), request, log }

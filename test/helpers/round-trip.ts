@@ -2,13 +2,14 @@ import { createHash } from 'node:crypto'
 import { createWriteStream, readFileSync } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import type { Test } from 'tap'
-import { SnapshotWriter, type SnapshotOptions } from '../../src/index.ts'
+import type { SnapshotOptions, SnapshotWriter } from '../../src/index.ts'
 import { builtWriterFor } from './built.ts'
 import { contentOf, integrityOf, journalModeOf } from './databases.ts'
+import { underTest } from './under-test.ts'
 
 /** A writer on a database, closed when the test ends. */
 export function writerFor (t: Test, path: string, options: SnapshotOptions = {}): SnapshotWriter {
-  const writer = new SnapshotWriter({ database: path, ...options })
+  const writer = new underTest.SnapshotWriter({ database: path, ...options })
   t.teardown(async () => { await writer.close() })
   return writer
 }

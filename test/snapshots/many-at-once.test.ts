@@ -6,6 +6,7 @@ import t from 'tap'
 import { makeDatabase } from '../helpers/databases.ts'
 import { startHost } from '../helpers/host.ts'
 import { writerFor } from '../helpers/round-trip.ts'
+import '../helpers/use-built.ts'
 
 t.test('of 20 creations requested at once each completes, one after the other', async t => {
   const { request } = await startHost(t)
