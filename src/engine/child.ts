@@ -1,16 +1,8 @@
 import { once } from 'node:events'
 import { getPriority, setPriority } from 'node:os'
 import { serializeError } from '../errors.ts'
-import { applyImage } from './apply-image.ts'
-import { checkIntegrity } from './check-integrity.ts'
-import { checkpoint } from './checkpoint.ts'
-import { copyDatabase } from './copy-database.ts'
-import { createImage } from './create-image.ts'
 import { dieWithHost } from './die-with-host.ts'
 import type { EngineContext, FromEngine, TaskName, Tasks, ToEngine } from './messages.ts'
-import { judgeContent } from './judge-content.ts'
-import { migrate } from './migrate.ts'
-import { stageImage } from './stage-image.ts'
 
 /*
  * The entry of an engine process: it takes one task, answers, and ends.
@@ -19,15 +11,18 @@ import { stageImage } from './stage-image.ts'
 /** How much nicer than its host an engine is. */
 const LOW_PRIORITY = 10
 
-const tasks: { [K in TaskName]: (input: Tasks[K]['input'], context: EngineContext) => Promise<Tasks[K]['result']> } = {
-  'apply-image': applyImage,
-  'check-integrity': checkIntegrity,
-  checkpoint,
-  'copy-database': copyDatabase,
-  'create-image': createImage,
-  'judge-content': judgeContent,
-  migrate,
-  'stage-image': stageImage
+type Task<K extends TaskName> = (input: Tasks[K]['input'], context: EngineContext) => Promise<Tasks[K]['result']>
+
+/** Only what the task needs is loaded: an engine starts for each. */
+const tasks: { [K in TaskName]: () => Promise<Task<K>> } = {
+  'apply-image': async () => (await import('./apply-image.ts')).applyImage,
+  'check-integrity': async () => (await import('./check-integrity.ts')).checkIntegrity,
+  checkpoint: async () => (await import('./checkpoint.ts')).checkpoint,
+  'copy-database': async () => (await import('./copy-database.ts')).copyDatabase,
+  'create-image': async () => (await import('./create-image.ts')).createImage,
+  'judge-content': async () => (await import('./judge-content.ts')).judgeContent,
+  migrate: async () => (await import('./migrate.ts')).migrate,
+  'stage-image': async () => (await import('./stage-image.ts')).stageImage
 }
 
 // Before any other thread is made: on Linux a thread inherits the niceness of the one that makes it.
@@ -50,8 +45,8 @@ const context: EngineContext = {
 }
 
 const [message] = await once(process, 'message') as [Extract<ToEngine, { type: 'run' }>]
-const run = tasks[message.task] as (input: unknown, context: EngineContext) => Promise<unknown>
 try {
+  const run = await tasks[message.task]() as (input: unknown, context: EngineContext) => Promise<unknown>
   await send({ type: 'result', result: await run(message.input, context) })
 } catch (error) {
   await send({ type: 'error', error: serializeError(error) })

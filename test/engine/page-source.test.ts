@@ -1,10 +1,10 @@
 import Database from 'better-sqlite3'
 import fc from 'fast-check'
-import { copyFileSync, existsSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs'
+import { copyFileSync, existsSync, fstatSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { pinPages, type PageSource } from '../../src/engine/page-source.ts'
+import { directPages, pinPages, type PageSource } from '../../src/engine/page-source.ts'
 import { makeDatabase, type DatabaseOptions, type JournalMode } from '../helpers/databases.ts'
 import { makeBank } from '../helpers/bank.ts'
 import { BackgroundScript } from '../helpers/run-script.ts'
@@ -140,6 +140,13 @@ t.test('a database that is replaced at the same moment is left to SQLite', async
   })
   t.throws(() => pinPages(reader), { message: 'another file is taking its place' })
   t.notOk(reader.inTransaction)
+})
+
+t.test('what is no matter of reading directly stays an error', async t => {
+  const path = join(t.testdir(), 'app.db')
+  const reader = connect(t, path)
+  rmSync(path)
+  t.throws(() => directPages(reader), { code: 'ENOENT' })
 })
 
 t.test('on Windows a database is left to SQLite', async t => {
