@@ -1,6 +1,7 @@
-import { closeSync, fsyncSync, openSync, statSync } from 'node:fs'
+import { closeSync, openSync, rmSync, statSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import type Database from 'better-sqlite3'
-import { pin } from './page-source.ts'
+import { readDirectly, type PageSource } from './page-source.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
 
 export interface CopyDatabaseInput {
@@ -9,6 +10,7 @@ export interface CopyDatabaseInput {
   copy: string
 }
 
+const BLOCK_BYTES = 1024 * 1024
 /** Pages a backup step copies; between steps the process can answer. */
 const STEP_PAGES = 10_000
 
@@ -17,15 +19,37 @@ export async function copyDatabase ({ source, copy }: CopyDatabaseInput): Promis
   await explainedAsync(source, async () => {
     const database = openTarget(source)
     try {
-      pin(database)
-      await copyPinned(database, copy)
+      await readDirectly(database, async pages => { await writePages(pages, copy) }, async () => {
+        rmSync(copy, { force: true })
+        await copyPinned(database, copy)
+        await syncFile(copy)
+      })
     } finally {
       database.close()
     }
-    const descriptor = openSync(copy, 'r+')
-    fsyncSync(descriptor)
-    closeSync(descriptor)
   })
+}
+
+async function writePages ({ pageSize, pageCount, read }: PageSource, copy: string): Promise<void> {
+  const size = pageSize * pageCount
+  const handle = await open(copy, 'wx', 0o600)
+  try {
+    const block = Buffer.allocUnsafe(BLOCK_BYTES)
+    for (let offset = 0; offset < size; offset += BLOCK_BYTES) {
+      const bytes = block.subarray(0, Math.min(BLOCK_BYTES, size - offset))
+      read(bytes, offset)
+      await handle.writeFile(bytes)
+    }
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+async function syncFile (file: string): Promise<void> {
+  const handle = await open(file, 'r+')
+  await handle.sync()
+  await handle.close()
 }
 
 /**

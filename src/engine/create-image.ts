@@ -10,9 +10,8 @@ import { copyPinned } from './copy-database.ts'
 import { HEADER_BYTES, parseHeader, type DatabaseHeader } from './database-header.ts'
 import { PackWriter } from './pack-writer.ts'
 import { pageReader } from './page-reader.ts'
-import { pin, pinPages, type PageSource } from './page-source.ts'
+import { readDirectly, type PageSource } from './page-source.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
-import { NotDirectlyReadable } from './wal-index.ts'
 
 export interface CreateImageInput {
   source: Target
@@ -40,8 +39,12 @@ export async function createImage (input: CreateImageInput): Promise<CreateImage
   const { source, temporaryFile } = input
   return await explainedAsync(source, async () => {
     const database = openTarget(source)
+    const writeCopy = async (copied: string | null): Promise<CreateImageResult> => ({ ...await writeImage(input, database, await copyPages(database, temporaryFile)), copied })
     try {
-      return await writeDirectly(input, database)
+      return await readDirectly(database, async pages => {
+        // Of an empty file SQLite makes a database of one page, which can be restored.
+        return pages.pageCount === 0 ? await writeCopy(null) : { ...await writeImage(input, database, pages), copied: null }
+      }, writeCopy)
     } finally {
       database.close()
       for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(temporaryFile + suffix, { force: true })
@@ -49,21 +52,8 @@ export async function createImage (input: CreateImageInput): Promise<CreateImage
   })
 }
 
-async function writeDirectly (input: CreateImageInput, database: Database.Database): Promise<CreateImageResult> {
-  try {
-    const pages = pinPages(database)
-    // Of an empty file SQLite makes a database of one page, which can be restored.
-    return { ...await writeImage(input, database, pages.pageCount > 0 ? pages : await copyPages(database, input.temporaryFile)), copied: null }
-  } catch (error) {
-    if (!(error instanceof NotDirectlyReadable)) throw error
-    rmSync(input.packFile, { force: true })
-    return { ...await writeImage(input, database, await copyPages(database, input.temporaryFile)), copied: error.message }
-  }
-}
-
 /** What SQLite's own backup makes of the database, where it cannot be read directly. */
 async function copyPages (database: Database.Database, temporaryFile: string): Promise<PageSource> {
-  if (!database.inTransaction) pin(database)
   await copyPinned(database, temporaryFile)
   const file = openSync(temporaryFile, 'r')
   const copy = new Database(temporaryFile)
@@ -76,6 +66,7 @@ async function writeImage (input: CreateImageInput, database: Database.Database,
   const { source, packFile, packId, level, check, allowDamaged } = input
   const integrity = check ? checkImage(database, source, allowDamaged) : 'unchecked'
   const known = { version: sqliteVersion(), schemaHash: schemaHash(database) }
+  rmSync(packFile, { force: true }) // what was begun before the database turned out not to be readable directly
   const pack = await PackWriter.create(packFile, level)
   try {
     const { checksum, header: { userVersion, encoding, isWal } } = await packPages(pages, pack)

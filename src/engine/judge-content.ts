@@ -1,7 +1,7 @@
 import { fstatSync, openSync } from 'node:fs'
 import { parseHeader, HEADER_BYTES } from './database-header.ts'
 import { pageReader, readFully } from './page-reader.ts'
-import { directPages, type PageSource } from './page-source.ts'
+import { readDirectly, type PageSource } from './page-source.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
 
 export interface JudgeContentInput {
@@ -24,8 +24,7 @@ export async function judgeContent ({ target, image, backup }: JudgeContentInput
   return await explainedAsync(target, async () => {
     const database = openTarget(target)
     try {
-      const live = directPages(database)
-      return live === null ? 'unknown' : judge(live, plainPages(image), plainPages(backup))
+      return await readDirectly<Verdict>(database, async live => judge(live, plainPages(image), plainPages(backup)), async () => 'unknown')
     } finally {
       database.close()
     }

@@ -11,13 +11,17 @@ export interface PageSource {
   read: PageReader
 }
 
-/** The same as {@link pinPages}, but null where the database cannot be read directly. */
-export function directPages (database: Database.Database): PageSource | null {
+/**
+ * Does something with the pages of a database as it is at one moment, read directly; where that turns out to be impossible,
+ * even in the middle, something else within a read transaction that is pinned.
+ */
+export async function readDirectly<T> (database: Database.Database, direct: (pages: PageSource) => Promise<T>, otherwise: (reason: string) => Promise<T>): Promise<T> {
   try {
-    return pinPages(database)
+    return await direct(pinPages(database))
   } catch (error) {
-    if (error instanceof NotDirectlyReadable) return null
-    throw error
+    if (!(error instanceof NotDirectlyReadable)) throw error
+    if (!database.inTransaction) pin(database)
+    return await otherwise(error.message)
   }
 }
 

@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, fstatSync, openSync, renameSync, rmSync, writ
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { directPages, pinPages, type PageSource } from '../../src/engine/page-source.ts'
+import { pinPages, readDirectly, type PageSource } from '../../src/engine/page-source.ts'
 import { makeDatabase, type DatabaseOptions, type JournalMode } from '../helpers/databases.ts'
 import { makeBank } from '../helpers/bank.ts'
 import { BackgroundScript } from '../helpers/run-script.ts'
@@ -146,7 +146,7 @@ t.test('what is no matter of reading directly stays an error', async t => {
   const path = join(t.testdir(), 'app.db')
   const reader = connect(t, path)
   rmSync(path)
-  t.throws(() => directPages(reader), { code: 'ENOENT' })
+  await t.rejects(readDirectly(reader, async () => 'read', async () => 'copied'), { code: 'ENOENT' })
 })
 
 t.test('on Windows a database is left to SQLite', async t => {
