@@ -42,6 +42,9 @@ export async function stageImage ({ manifest: { image, map }, file }: StageImage
   return { errors: file === null ? [] : checkStaged(file) }
 }
 
+/** Frames in memory at the same time. */
+const FRAMES_AHEAD = 4
+
 /** What does not fit together is damage of the snapshot; what fails on this machine, such as a write, is not. */
 async function orDamaged<T> (read: () => Promise<T>): Promise<T> {
   try {
@@ -54,7 +57,7 @@ async function orDamaged<T> (read: () => Promise<T>): Promise<T> {
 async function receiveMap ({ storedLength, rawLength, sha256 }: Manifest['map'], image: Manifest['image'], reader: ByteReader): Promise<PageMap> {
   const stored = await reader.read(storedLength)
   if (sha256Hex(stored) !== sha256) throw new Error('the page map does not match its checksum')
-  return decodePageMap(decompressFrame(stored, rawLength), image)
+  return decodePageMap(await decompressFrame(stored, rawLength), image)
 }
 
 /** The stored bytes of all frames, neighbours in one pack joined. */
@@ -68,12 +71,12 @@ function plan ({ packs, frames }: PageMap): PackRange[] {
   return ranges
 }
 
+/** Frames are decompressed ahead, each on a thread of its own, while the ones before them are hashed and written. */
 async function receiveFrames ({ frames, runs }: PageMap, { pageSize, checksum }: Manifest['image'], reader: ByteReader, descriptor: number | null): Promise<void> {
   const digest = sha256()
   const runsOf = Map.groupBy(runs, run => run.frame)
   let nextPage = 1
-  for (const [index, frame] of frames.entries()) {
-    const raw = await orDamaged(async () => await receiveFrame(frame, reader))
+  const place = (index: number, raw: Buffer): void => {
     for (const { imagePage, count, framePage } of runsOf.get(index) as PageRun[]) {
       if (imagePage !== nextPage) throw new SnapshotDamagedError('the frames are not in the order of the image')
       nextPage += count
@@ -82,13 +85,22 @@ async function receiveFrames ({ frames, runs }: PageMap, { pageSize, checksum }:
       if (descriptor !== null) writeSync(descriptor, pages, 0, pages.length, (imagePage - 1) * pageSize)
     }
   }
+  const ahead: Array<{ raw: Promise<Buffer> }> = []
+  for (const [index, frame] of frames.entries()) {
+    ahead.push(await orDamaged(async () => await receiveFrame(frame, reader)))
+    if (ahead.length >= FRAMES_AHEAD) place(index + 1 - FRAMES_AHEAD, await orDamaged(async () => await (ahead.shift() as { raw: Promise<Buffer> }).raw))
+  }
+  for (const [position, { raw }] of ahead.entries()) place(frames.length - ahead.length + position, await orDamaged(async () => await raw))
   if (digest.digest('hex') !== checksum) throw new SnapshotDamagedError('the database image does not match its checksum')
 }
 
-async function receiveFrame ({ number, storedLength, rawLength, sha256: expected }: MappedFrame, reader: ByteReader): Promise<Buffer> {
+/** Resolves once the frame has come in and is sound; what is in it follows. */
+async function receiveFrame ({ number, storedLength, rawLength, sha256: expected }: MappedFrame, reader: ByteReader): Promise<{ raw: Promise<Buffer> }> {
   const stored = await reader.read(storedLength)
   if (!createHash('sha256').update(stored).digest().equals(expected)) throw new Error(`frame ${number} does not match its checksum`)
-  return decompressFrame(stored, rawLength)
+  const raw = decompressFrame(stored, rawLength)
+  raw.catch(() => {}) // thrown when its turn comes
+  return { raw }
 }
 
 function checkStaged (file: string): string[] {

@@ -12,6 +12,7 @@ export const CODEC_ZSTD = 1
 export const CODECS: ReadonlySet<number> = new Set([CODEC_ZSTD])
 
 const zstdCompress = promisify(zlib.zstdCompress)
+const zstdDecompress = promisify(zlib.zstdDecompress)
 
 /** Compresses one frame; its zstd content checksum lets `zstd -d` verify it without this package. */
 export async function compressFrame (raw: Uint8Array, level: number): Promise<Buffer> {
@@ -20,9 +21,9 @@ export async function compressFrame (raw: Uint8Array, level: number): Promise<Bu
   })
 }
 
-/** Decompresses one frame, throwing unless exactly `rawLength` bytes come out. */
-export function decompressFrame (stored: Uint8Array, rawLength: number): Buffer {
-  const raw = zlib.zstdDecompressSync(stored, { maxOutputLength: rawLength })
+/** Decompresses one frame on a thread of its own. @throws unless exactly `rawLength` bytes come out */
+export async function decompressFrame (stored: Uint8Array, rawLength: number): Promise<Buffer> {
+  const raw = await zstdDecompress(stored, { maxOutputLength: rawLength })
   if (raw.length !== rawLength) throw new Error(`a frame holds ${raw.length} bytes instead of ${rawLength}`)
   return raw
 }
