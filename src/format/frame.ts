@@ -14,16 +14,20 @@ export const CODECS: ReadonlySet<number> = new Set([CODEC_ZSTD])
 const zstdCompress = promisify(zlib.zstdCompress)
 const zstdDecompress = promisify(zlib.zstdDecompress)
 
+/** Room for the whole outcome: Node goes back and forth between threads for every chunk, by default for each 16 KiB. */
+const chunkFor = (bytes: number): number => Math.min(bytes + 1024, 4 * FRAME_BYTES)
+
 /** Compresses one frame; its zstd content checksum lets `zstd -d` verify it without this package. */
 export async function compressFrame (raw: Uint8Array, level: number): Promise<Buffer> {
   return await zstdCompress(raw, {
+    chunkSize: chunkFor(raw.length + (raw.length >> 7)),
     params: { [zlib.constants.ZSTD_c_compressionLevel]: level, [zlib.constants.ZSTD_c_checksumFlag]: 1 }
   })
 }
 
 /** Decompresses one frame on a thread of its own. @throws unless exactly `rawLength` bytes come out */
 export async function decompressFrame (stored: Uint8Array, rawLength: number): Promise<Buffer> {
-  const raw = await zstdDecompress(stored, { maxOutputLength: rawLength })
+  const raw = await zstdDecompress(stored, { maxOutputLength: rawLength, chunkSize: chunkFor(rawLength) })
   if (raw.length !== rawLength) throw new Error(`a frame holds ${raw.length} bytes instead of ${rawLength}`)
   return raw
 }
