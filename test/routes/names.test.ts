@@ -3,6 +3,7 @@ import { existsSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { startHost } from '../helpers/host.ts'
+import '../helpers/use-built.ts'
 
 const REFUSED: Record<string, string> = {
   'an empty name': '',
