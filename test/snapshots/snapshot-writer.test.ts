@@ -218,3 +218,10 @@ t.test('a database that had to be copied first is a warning that says why', asyn
   await writer.createSnapshot('one')
   t.match(warnings, [[{ snapshot: 'one' }, /copied before it was stored.*its log is a riddle/]])
 })
+
+t.test('where there is no sound snapshot, `latest` says so, and from before when', async t => {
+  const { writer } = prepare(t)
+  await t.rejects(writer.getSnapshot('latest'), { code: 'FST_SNAPSHOT_NOT_FOUND', message: /no sound snapshot yet/ })
+  await writer.createSnapshot('one')
+  await t.rejects(writer.getSnapshot('latest', { before: '2020-01-01' }), { code: 'FST_SNAPSHOT_NOT_FOUND', message: /no sound snapshot from before 2020-01-01/ })
+})
