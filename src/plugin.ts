@@ -4,7 +4,6 @@ import fp from 'fastify-plugin'
 import type { ToadScheduler } from 'toad-scheduler'
 import { OptionError } from './errors.ts'
 import { snapshotMetrics } from './metrics/metrics.ts'
-import { requireSchedule } from './options-schedule.ts'
 import { pluginSettings, type SnapshotsPluginOptions } from './options.ts'
 import { authentication } from './routes/authentication.ts'
 import { healthRoutes } from './routes/health.ts'
@@ -12,7 +11,7 @@ import { integrityRoutes } from './routes/integrity.ts'
 import { metricsRoute } from './routes/metrics.ts'
 import { applyOwnRules } from './routes/own-rules.ts'
 import { snapshotRoutes } from './routes/snapshots.ts'
-import { ScheduledJobs } from './schedule/jobs.ts'
+import { checkSchedule, ScheduledJobs } from './schedule/jobs.ts'
 import { SnapshotContext } from './snapshots/context.ts'
 import { SnapshotWriter } from './snapshots/snapshot-writer.ts'
 
@@ -28,7 +27,7 @@ async function plugin (app: FastifyInstance, options: SnapshotsPluginOptions): P
   // A scope of its own inherits the decoration of one above it, and may have its own.
   if (Object.hasOwn(app, 'snapshots')) throw new OptionError('"database": this Fastify scope has its app.snapshots already, and for now a scope serves one database; register a second one in a scope with a prefix: app.register(async scope => { await scope.register(snapshots, { … }) }, { prefix: "/second" })')
   const settings = pluginSettings({ logger: app.log, ...options })
-  requireSchedule(settings.schedule)
+  checkSchedule(settings.schedule)
   const context = new SnapshotContext(settings)
   const writer = new SnapshotWriter(context)
   const jobs = new ScheduledJobs(writer, settings)

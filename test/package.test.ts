@@ -74,8 +74,6 @@ const typed = `
   const writer = new SnapshotWriter({ storage: new LocalStorage('backups') })
   await writer.deleteSnapshot('latest', { before: '2024-01-15' })
   const code: 'FST_SNAPSHOT_BUSY' = new errors.BusyError().code
-  // @ts-expect-error -- a wrong option is found at compile time
-  await app.register(snapshots, { databse: 'app.db' })
   console.log(snapshot.checksum?.length, isHealthy, code)
 `
 const typedCommonJS = `
@@ -85,6 +83,11 @@ const typedCommonJS = `
   app.register(snapshots.default, { database: 'app.db', auth: false })
   const writer = new snapshots.SnapshotWriter({ database: 'app.db' })
   console.log(app, writer)
+`
+const mistyped = `
+  import Fastify from 'fastify'
+  import snapshots from 'fastify-sqlite-snapshots'
+  await Fastify().register(snapshots, { databse: 'app.db' })
 `
 const compilers: Record<string, { file: string, code: string, options: string[] }> = {
   'in ES modules': { file: 'host.mts', code: typed, options: ['--module', 'nodenext'] },
@@ -121,11 +124,14 @@ t.test('the packed package works in empty projects', async t => {
   }
 
   for (const [how, { file, code, options }] of Object.entries(compilers)) {
-    await t.test(`its types serve a strict TypeScript host ${how}`, async t => {
+    await t.test(`its types serve a strict TypeScript host ${how}, and show a mistyped option`, async t => {
       writeFileSync(join(app, file), code)
+      writeFileSync(join(app, 'mistyped.mts'), mistyped)
       const strict = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--skipLibCheck', 'false', '--target', 'es2023', '--types', 'node', '--typeRoots', join(project, 'node_modules', '@types')]
-      const compile = run(process.execPath, [join(project, 'node_modules', 'typescript', 'bin', 'tsc'), ...strict, ...options, file], { cwd: app, env: clean })
-      t.equal(await compile.then(({ stdout }) => stdout, ({ stdout }) => stdout), '')
+      const compile = run(process.execPath, [join(project, 'node_modules', 'typescript', 'bin', 'tsc'), ...strict, ...options, file, 'mistyped.mts'], { cwd: app, env: clean })
+      const output = await compile.then(({ stdout }) => stdout, ({ stdout }) => stdout)
+      t.match(output, /'databse' does not exist/)
+      t.same(output.split('\n').filter((line: string) => /^\S/.test(line) && !line.startsWith('mistyped.mts(')), [], 'nothing else is wrong')
     })
   }
 })

@@ -2,6 +2,7 @@ import { closeSync, openSync, rmSync, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type Database from 'better-sqlite3'
 import { readDirectly, type PageSource } from './page-source.ts'
+import { syncFile } from './safety-copy.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
 
 export interface CopyDatabaseInput {
@@ -22,7 +23,7 @@ export async function copyDatabase ({ source, copy }: CopyDatabaseInput): Promis
       await readDirectly(database, async pages => { await writePages(pages, copy) }, async () => {
         rmSync(copy, { force: true })
         await copyPinned(database, copy)
-        await syncFile(copy)
+        syncFile(copy)
       })
     } finally {
       database.close()
@@ -44,12 +45,6 @@ async function writePages ({ pageSize, pageCount, read }: PageSource, copy: stri
   } finally {
     await handle.close()
   }
-}
-
-async function syncFile (file: string): Promise<void> {
-  const handle = await open(file, 'r+')
-  await handle.sync()
-  await handle.close()
 }
 
 /**

@@ -53,6 +53,6 @@ function judge (live: PageSource, image: PageSource, backup: PageSource): Verdic
       else if (livePage.equals(backupPage)) asBackup++
     }
   }
-  if (asBackup > asImage) return 'old'
+  if (asBackup > asImage || differing === 0) return 'old'
   return asImage * 2 > differing ? 'new' : 'unknown'
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { closeSync, constants, copyFileSync, existsSync, fsyncSync, linkSync, lstatSync, mkdirSync, openSync, readlinkSync, renameSync, rmSync } from 'node:fs'
+import { constants, copyFileSync, existsSync, linkSync, lstatSync, mkdirSync, readlinkSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { syncFolderOf } from './safety-copy.ts'
+import { syncFile, syncFolderOf } from './safety-copy.ts'
 
 /**
  * Puts an image where no database is. What an earlier database left there (-wal, -shm, -journal) is moved to the
@@ -38,9 +38,7 @@ function moveAside (database: string, suffix: string, folder: string): void {
 
 function copyDurably (from: string, to: string): void {
   copyFileSync(from, to, constants.COPYFILE_FICLONE)
-  const descriptor = openSync(to, 'r+')
-  fsyncSync(descriptor)
-  closeSync(descriptor)
+  syncFile(to)
 }
 
 /** Where a link to nowhere points, as SQLite would follow it. */

@@ -48,10 +48,15 @@ function pointTo (link: string, path: string): void {
   renameSync(fresh, link)
 }
 
-export function syncFolderOf (path: string): void {
-  const descriptor = openSync(dirname(path), 'r')
+/** Never of a database that this process has open: closing the descriptor would drop its locks. */
+export function syncFile (path: string): void {
+  const descriptor = openSync(path, 'r')
   fsyncSync(descriptor)
   closeSync(descriptor)
+}
+
+export function syncFolderOf (path: string): void {
+  syncFile(dirname(path))
 }
 
 /** Writes a small file so that it survives a crash of the machine. */

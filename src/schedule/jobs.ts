@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { AsyncTask, CronJob, type ToadScheduler } from 'toad-scheduler'
 import { messageOf, OptionError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import type { PluginSettings } from '../options.ts'
+import { optionName, type PluginSettings } from '../options.ts'
 import type { SnapshotWriter } from '../snapshots/snapshot-writer.ts'
 
 /**
@@ -23,7 +23,8 @@ export function checkSchedule ({ timezone, ...expressions }: PluginSettings['sch
       job.start()
       job.stop()
     } catch (error) {
-      throw new OptionError(`"schedule.${what}": ${cronExpression} is no cron expression: ${messageOf(error)}`, { cause: error })
+      // The scheduler's own words are about its parser.
+      throw new OptionError(`${optionName(`schedule.${what}`)}: "${cronExpression}" is no cron expression; write one such as "0 */6 * * *" (every six hours), or "off"`, { cause: error })
     }
   }
 }

@@ -1,5 +1,6 @@
 import { recordIntegrityCheck } from '../catalog/integrity-checks.ts'
 import type { CheckMode } from '../engine/check-integrity.ts'
+import { DatabaseMissingError } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import type { DatabaseIntegrity } from './outcomes.ts'
 
@@ -21,4 +22,9 @@ export async function checkLiveDatabase (context: SnapshotContext, mode: CheckMo
   }
   recordIntegrityCheck(catalog, integrity)
   return integrity
+}
+
+/** Whether a check found no file at a path: that is unhealthy, too, yet nothing was checked and nothing is damaged. */
+export function foundMissing ({ errors }: Pick<DatabaseIntegrity, 'errors'>, path: string): boolean {
+  return errors[0] === new DatabaseMissingError(path).message
 }

@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { insertRestore, recordRestoreEnded, updateRestore } from '../catalog/restores.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { updateSnapshotRow, USABLE } from '../catalog/snapshots.ts'
 import { codeOf, messageOf, NotRestorableError, RestoreFailedError, SnapshotDamagedError } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import { databaseBytes, folderOf, requireRoom } from './disk-space.ts'
-import { checkLiveDatabase } from './check-live-database.ts'
+import { checkLiveDatabase, foundMissing } from './check-live-database.ts'
 import { replaceLiveContent } from './live-content.ts'
 import { isForCallers } from './operation-errors.ts'
 import type { RestoreResult } from './outcomes.ts'
@@ -17,7 +17,7 @@ import { toSnapshot } from './snapshot.ts'
 import { readManifest, stage } from './stored-snapshot.ts'
 
 /** One restore on its way. */
-interface Restore { id: string, row: SnapshotRow, staging: string, signal: AbortSignal, backup: string | null, isApplied: boolean, isRolledBack: boolean }
+interface Restore { id: string, row: SnapshotRow, staging: string, signal: AbortSignal, backup: string | null, wasThere: boolean, isApplied: boolean, isRolledBack: boolean }
 
 const UNCHANGED = '; the live database is unchanged'
 
@@ -33,7 +33,7 @@ export function requireRestorable ({ name, status, integrity }: SnapshotRow, all
  */
 export async function restoreSnapshot (context: SnapshotContext, row: SnapshotRow, signal: AbortSignal): Promise<RestoreResult> {
   const id = randomUUID()
-  const restore: Restore = { id, row, staging: context.temporaryFile(`restore-${id}.db`), signal, backup: null, isApplied: false, isRolledBack: false }
+  const restore: Restore = { id, row, staging: context.temporaryFile(`restore-${id}.db`), signal, backup: null, wasThere: existsSync(context.target.path), isApplied: false, isRolledBack: false }
   try {
     return await recordedRestore(context, restore)
   } finally {
@@ -58,7 +58,7 @@ async function recordedRestore (context: SnapshotContext, restore: Restore): Pro
     logger.info({ snapshot: row.name, preRestoreBackup: restore.backup, durationMs: ended.durationMs, lockedMs }, 'Snapshot restored')
     return { status: 'SUCCESS', snapshot: toSnapshot(restored), restoreId: id, preRestoreBackup: restore.backup, durationMs: ended.durationMs, lockedMs }
   } catch (error) {
-    const explained = isForCallers(error) ? error : new RestoreFailedError(messageOf(error) + (restore.isApplied ? '' : UNCHANGED), { cause: error })
+    const explained = isForCallers(error) ? error : new RestoreFailedError(messageOf(error) + (restore.wasThere && !restore.isApplied ? UNCHANGED : ''), { cause: error })
     recordRestoreEnded(catalog, id, { status: restore.isRolledBack ? 'ROLLED_BACK' : 'FAILED', error: { code: codeOf(explained) as string, message: messageOf(explained) }, ...end() })
     logger.error({ err: error, snapshot: row.name, preRestoreBackup: restore.backup }, `Restore failed: ${messageOf(explained).replace(/^Restore failed: /, '')}`)
     throw explained
@@ -132,6 +132,7 @@ async function checkRestored (context: SnapshotContext, { row }: Restore): Promi
   try {
     const { isHealthy, errors } = await checkLiveDatabase(context, 'quick').catch(async () => await checkLiveDatabase(context, 'quick'))
     if (isHealthy || row.integrity === 'failed') return
+    if (foundMissing({ errors }, context.target.path)) throw new Error(String(errors[0])) // moved away since: that is not ours to undo
     throw new UnsoundError(`the database is not sound after it: ${errors.slice(0, 3).join('; ')}`)
   } catch (error) {
     if (error instanceof UnsoundError) throw error

@@ -1,9 +1,8 @@
 import { lastIntegrityCheck } from '../catalog/integrity-checks.ts'
-import { DatabaseMissingError } from '../errors.ts'
 import { snapshotSettings, type SnapshotOptions } from '../options.ts'
 import { requireFit } from '../schemas/fit.ts'
 import { IntegrityBody } from '../schemas/requests.ts'
-import { checkLiveDatabase } from './check-live-database.ts'
+import { checkLiveDatabase, foundMissing } from './check-live-database.ts'
 import { SnapshotContext } from './context.ts'
 import type { DatabaseIntegrity } from './outcomes.ts'
 
@@ -15,6 +14,7 @@ export class SnapshotRecovery {
 
   /** @throws FST_SNAPSHOT_INVALID_OPTION, FST_SNAPSHOT_CATALOG_UNUSABLE */
   constructor (options: SnapshotOptions = {}) {
+    // Within the package writer and recovery share a context; its type is none of the applications'.
     this.#context = options instanceof SnapshotContext ? options : new SnapshotContext(snapshotSettings(options))
   }
 
@@ -53,9 +53,4 @@ export class SnapshotRecovery {
   async close (): Promise<void> {
     await this.#context.close()
   }
-}
-
-/** Whether a check found no file at a path: that is unhealthy, too, yet nothing was checked and nothing is damaged. */
-export function foundMissing ({ errors }: DatabaseIntegrity, path: string): boolean {
-  return errors[0] === new DatabaseMissingError(path).message
 }

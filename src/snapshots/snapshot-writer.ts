@@ -20,7 +20,7 @@ import { requireRestorable, restoreSnapshot } from './restore-snapshot.ts'
 import { applyRetention } from './retention.ts'
 import { settleInterrupted } from './settle.ts'
 import { checkName } from './snapshot-name.ts'
-import { foundMissing, SnapshotRecovery } from './snapshot-recovery.ts'
+import { SnapshotRecovery } from './snapshot-recovery.ts'
 import { toSnapshot, type Snapshot } from './snapshot.ts'
 import { readManifest, stage } from './stored-snapshot.ts'
 import { verifySnapshot } from './verify-snapshot.ts'
@@ -74,6 +74,7 @@ export class SnapshotWriter {
 
   /** @throws FST_SNAPSHOT_INVALID_OPTION, FST_SNAPSHOT_CATALOG_UNUSABLE */
   constructor (options: SnapshotOptions = {}) {
+    // Within the package writer and recovery share a context; its type is none of the applications'.
     this.#context = options instanceof SnapshotContext ? options : new SnapshotContext(snapshotSettings(options))
     this.recovery = new SnapshotRecovery(this.#context)
   }
@@ -186,9 +187,7 @@ export class SnapshotWriter {
 
   /** The state of the database and its snapshots, as last known. */
   health (): Health {
-    const check = this.recovery.lastIntegrityCheck()
-    if (check === null || !foundMissing(check, this.#context.target.path)) return healthOf(this.#context)
-    return { status: 'unhealthy', database: check.database, reasons: check.errors.map(error => `The database was missing at ${check.checkedAt}: ${error}`) }
+    return healthOf(this.#context)
   }
 
   /** Settles what a killed process left unfinished; every operation does that first, too. */

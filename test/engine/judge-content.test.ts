@@ -33,6 +33,11 @@ t.test('a database that the application has rewritten since cannot be told', asy
   t.equal(await judge(), 'unknown')
 })
 
+t.test('where both contents are the same nothing was changed', async t => {
+  const { path } = prepare(t, 'image')
+  t.equal(await judgeContent({ target: { path, lockTimeoutMs: 0 }, image: join(t.testdirName, 'image.db'), backup: join(t.testdirName, 'image.db') }), 'old')
+})
+
 t.test('a database that cannot be read directly cannot be told', async t => {
   const { judge } = prepare(t, 'image')
   t.intercept(process, 'platform', { value: 'win32' })

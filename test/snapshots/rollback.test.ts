@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3'
-import { copyFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { ApplyImageInput } from '../../src/engine/apply-image.ts'
@@ -97,6 +97,16 @@ t.test('a check that dies says nothing against a restored database', async t => 
   })
   t.match(await writer.restoreFromSnapshot('before'), { status: 'SUCCESS' })
   t.equal(query(path, 'SELECT count(*) FROM items'), 100)
+})
+
+t.test('a restored database that was moved away since is not put back', async t => {
+  const { writer, path } = await failingWriter(t, join(t.testdir(), 'app.db'), async (task, input, options) => {
+    if (task === 'check-integrity') renameSync(path, `${path}.moved`)
+    return await runEngine(task, input, options)
+  })
+  t.match(await writer.restoreFromSnapshot('before'), { status: 'SUCCESS' })
+  t.notOk(existsSync(path))
+  t.equal(query(`${path}.moved`, 'SELECT count(*) FROM items'), 100)
 })
 
 t.test('a restored database that its application holds locked is restored all the same', async t => {

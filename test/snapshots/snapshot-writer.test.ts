@@ -16,6 +16,11 @@ function prepare (t: Test, options: SnapshotOptions = {}): { path: string, write
   return { path, writer: writerFor(t, path, options) }
 }
 
+/** It takes everything and gives nothing back. */
+class UnreachableStorage extends LocalStorage {
+  override async get (): Promise<never> { throw Object.assign(new Error('unreachable'), { code: 'FST_SNAPSHOT_STORAGE_FAILED', statusCode: 500 }) }
+}
+
 t.test('a script needs nothing but DATABASE_URL, as in the runbook', async t => {
   const path = join(t.testdir(), 'dev.db')
   makeDatabase(path).close()
@@ -43,9 +48,6 @@ t.test('a check within integrityCheckMaxAge is not run again, and the snapshot s
 })
 
 t.test('a verification that cannot read the storage is an error, not damage', async t => {
-  class UnreachableStorage extends LocalStorage {
-    override async get (): Promise<never> { throw Object.assign(new Error('unreachable'), { code: 'FST_SNAPSHOT_STORAGE_FAILED', statusCode: 500 }) }
-  }
   const { writer } = prepare(t, { storage: new UnreachableStorage(join(t.testdirName, 'backups')) })
   await writer.createSnapshot('first')
   await t.rejects(writer.verifySnapshot('first'), { code: 'FST_SNAPSHOT_STORAGE_FAILED' })
@@ -172,9 +174,6 @@ t.test('a restore that fails before anything is applied says that the live datab
 })
 
 t.test('so does one that the storage fails', async t => {
-  class UnreachableStorage extends LocalStorage {
-    override async get (): Promise<never> { throw Object.assign(new Error('unreachable'), { code: 'FST_SNAPSHOT_STORAGE_FAILED', statusCode: 500 }) }
-  }
   const { writer } = prepare(t, { storage: new UnreachableStorage(join(t.testdirName, 'backups')) })
   await writer.createSnapshot('before')
   await t.rejects(writer.restoreFromSnapshot('before'), { message: 'Restore failed: unreachable; the live database is unchanged' })
