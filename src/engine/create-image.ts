@@ -3,7 +3,7 @@ import Database from 'better-sqlite3'
 import { codeOf, DatabaseDamagedError } from '../errors.ts'
 import { sha256, sha256Hex } from '../format/checksum.ts'
 import { FRAME_BYTES } from '../format/frame.ts'
-import { encodePageMap } from '../format/page-map.ts'
+import { encodePageMap, PageRuns } from '../format/page-map.ts'
 import type { Manifest } from '../format/manifest.ts'
 import { inspect } from './check-integrity.ts'
 import { copyPinned } from './copy-database.ts'
@@ -72,7 +72,7 @@ async function writeImage (input: CreateImageInput, database: Database.Database,
     const { checksum, header: { userVersion, encoding, isWal } } = await packPages(pages, pack)
     database.close() // the application need not wait for the disk
     const { pageSize, pageCount } = pages
-    const runs = pack.frames.map((frame, index) => ({ imagePage: index * FRAME_BYTES / pageSize + 1, count: frame.rawLength / pageSize, frame: index, framePage: 0 }))
+    const runs = PageRuns.of(pack.frames.map((frame, index) => ({ imagePage: index * FRAME_BYTES / pageSize + 1, count: frame.rawLength / pageSize, frame: index, framePage: 0 })))
     const ended = await pack.end(packId, encodePageMap({ packs: [packId], frames: pack.frames.map(frame => ({ ...frame, pack: 0 })), runs }))
     return {
       image: { pageSize, pageCount, size: pageSize * pageCount, checksum, checksumAlgorithm: 'sha256' },

@@ -35,7 +35,7 @@ export const Manifest = Type.Object({
   completedAt: Type.String(),
   /** Outcome of the integrity check: `ok`, `failed` or `unchecked`. */
   integrity: Type.Union([Type.Literal('ok'), Type.Literal('failed'), Type.Literal('unchecked')]),
-  image: Type.Object({ pageSize: Count, pageCount: Count, size: Count, checksum: Digest, checksumAlgorithm: Type.Literal('sha256') }),
+  image: Type.Object({ pageSize: Count, pageCount: Count, size: Count, checksum: Digest, checksumAlgorithm: Type.Union([Type.Literal('sha256'), Type.Literal('sha256-tree')]) }),
   sqlite: Type.Object({ version: Type.String(), schemaHash: Nullable(Digest), userVersion: Type.Integer(), encoding: Type.String(), journalMode: Type.String() }),
   packs: Type.Array(Type.Object({ id: Id, bytes: Count, keyId: Nullable(Type.String()), wrappedKey: Nullable(Type.String()) })),
   /** Where the page map stands. */

@@ -22,7 +22,59 @@ export interface PageRun {
 export interface PageMap {
   packs: string[]
   frames: MappedFrame[]
-  runs: PageRun[]
+  runs: PageRuns
+}
+
+/** The fields of a run, in the order of their declaration. */
+const RUN_FIELDS = 4
+
+/** Runs in a compact form: a scattered image may have millions. */
+export class PageRuns implements Iterable<PageRun> {
+  #fields: Uint32Array
+  #used: number
+
+  private constructor (fields: Uint32Array) {
+    this.#fields = fields
+    this.#used = fields.length
+  }
+
+  static of (runs: Iterable<PageRun>): PageRuns {
+    const compact = new PageRuns(new Uint32Array(0))
+    for (const run of runs) compact.push(run)
+    return compact
+  }
+
+  /** Reads some runs as they are stored. */
+  static decode (bytes: Buffer): PageRuns {
+    const fields = new Uint32Array(bytes.length / 4)
+    for (let index = 0; index < fields.length; index++) fields[index] = bytes.readUInt32LE(index * 4)
+    return new PageRuns(fields)
+  }
+
+  get length (): number { return this.#used / RUN_FIELDS }
+
+  push ({ imagePage, count, frame, framePage }: PageRun): void {
+    if (this.#used === this.#fields.length) {
+      const larger = new Uint32Array(Math.max(1024, this.#used * 2))
+      larger.set(this.#fields)
+      this.#fields = larger
+    }
+    this.#fields.set([imagePage, count, frame, framePage], this.#used)
+    this.#used += RUN_FIELDS
+  }
+
+  encode (): Buffer {
+    const bytes = Buffer.alloc(this.#used * 4)
+    for (let index = 0; index < this.#used; index++) bytes.writeUInt32LE(this.#fields[index] as number, index * 4)
+    return bytes
+  }
+
+  * [Symbol.iterator] (): Generator<PageRun> {
+    for (let at = 0; at < this.#used; at += RUN_FIELDS) {
+      const [imagePage, count, frame, framePage] = this.#fields.subarray(at, at + RUN_FIELDS) as unknown as [number, number, number, number]
+      yield { imagePage, count, frame, framePage }
+    }
+  }
 }
 
 const MAGIC = 0x4D505346 // "FSPM"
@@ -30,7 +82,7 @@ const VERSION = 1
 const HEADER_BYTES = 20
 const PACK_BYTES = 36
 const FRAME_BYTES = 8 + FRAME_ENTRY_BYTES
-const RUN_BYTES = 16
+const RUN_BYTES = RUN_FIELDS * 4
 
 /** The map's binary form, not yet compressed. Pack ids are UUIDs. */
 export function encodePageMap ({ packs, frames, runs }: PageMap): Buffer {
@@ -45,9 +97,7 @@ export function encodePageMap ({ packs, frames, runs }: PageMap): Buffer {
     writeFrameEntry(bytes, at + 8, frame)
     at += FRAME_BYTES
   }
-  for (const run of runs) {
-    for (const value of [run.imagePage, run.count, run.frame, run.framePage]) at = bytes.writeUInt32LE(value, at)
-  }
+  runs.encode().copy(bytes, at)
   return bytes
 }
 
@@ -69,10 +119,7 @@ export function decodePageMap (bytes: Buffer, image: { pageSize: number, pageCou
       const at = framesAt + index * FRAME_BYTES
       return { pack: bytes.readUInt32LE(at), ...readFrameEntry(bytes, at + 8, bytes.readUInt32LE(at + 4)) }
     }),
-    runs: Array.from({ length: runCount }, (_, index) => {
-      const at = runsAt + index * RUN_BYTES
-      return { imagePage: bytes.readUInt32LE(at), count: bytes.readUInt32LE(at + 4), frame: bytes.readUInt32LE(at + 8), framePage: bytes.readUInt32LE(at + 12) }
-    })
+    runs: PageRuns.decode(bytes.subarray(runsAt))
   }
   checkFrames(map)
   checkRuns(map, image)

@@ -4,7 +4,7 @@ import { Engine } from '../../src/engine/engine.ts'
 import type { StageImageResult } from '../../src/engine/stage-image.ts'
 import { sha256Hex } from '../../src/format/checksum.ts'
 import { compressFrame } from '../../src/format/frame.ts'
-import { encodePageMap, type PageMap } from '../../src/format/page-map.ts'
+import { encodePageMap, PageRuns, type PageMap } from '../../src/format/page-map.ts'
 
 const PACK = '01234567-89ab-4cde-8f01-23456789abcd'
 const PAGE = 4096
@@ -19,7 +19,7 @@ async function stage (t: Test, { order = [0, 1], checksum }: { order?: number[],
     offset += bytes.length
     return frame
   })
-  const map: PageMap = { packs: [PACK], frames, runs: order.map((frame, index) => ({ imagePage: index + 1, count: 1, frame, framePage: 0 })) }
+  const map: PageMap = { packs: [PACK], frames, runs: PageRuns.of(order.map((frame, index) => ({ imagePage: index + 1, count: 1, frame, framePage: 0 }))) }
   const rawMap = encodePageMap(map)
   const storedMap = await compressFrame(rawMap, 1)
   const image = { pageSize: PAGE, pageCount: 2, size: 2 * PAGE, checksum: checksum ?? sha256Hex(Buffer.concat(order.map(index => pages[index] as Buffer))), checksumAlgorithm: 'sha256' as const }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import fc from 'fast-check'
 import type { Manifest } from '../../src/format/manifest.ts'
 import type { PackedFrame } from '../../src/format/pack-index.ts'
-import type { PageMap } from '../../src/format/page-map.ts'
+import { PageRuns, type PageMap } from '../../src/format/page-map.ts'
 
 /** A copy of some bytes with one bit changed. */
 export function flipBit (bytes: Uint8Array, bit: number): Buffer {
@@ -60,10 +60,10 @@ export function sampleMap (): PageMap {
   return {
     packs: [randomUUID(), randomUUID()],
     frames: [{ pack: 0, number: 3, offset: 0, ...frame }, { pack: 1, number: 0, offset: 2 ** 40, ...frame }],
-    runs: [
+    runs: PageRuns.of([
       { imagePage: 1, count: 1, frame: 0, framePage: 1 },
       { imagePage: 2, count: 2, frame: 1, framePage: 0 },
       { imagePage: 4, count: 1, frame: 0, framePage: 0 }
-    ]
+    ])
   }
 }
