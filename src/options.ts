@@ -23,6 +23,11 @@ export interface SnapshotOptions {
   storage?: SnapshotStorage
   /** zstd level from 1 (fastest, the default) to 19 (smallest). */
   compressionLevel?: number
+  /**
+   * How old anything may be, in milliseconds, that a snapshot shares with earlier ones; beyond that all is stored anew. Keep it
+   * below the age at which a bucket expires its objects. Default 7 days; 0 makes every snapshot a full one.
+   */
+  maxParentAge?: number
   /** How long an operation waits for locks on the database, in milliseconds. Default 10000. */
   lockTimeout?: number
   /** A creation skips its integrity check when one passed within this many milliseconds. Default 0: every creation checks. */
@@ -74,7 +79,7 @@ export interface ScheduleOptions {
   keepLast?: number
 }
 
-type Defaulted = 'compressionLevel' | 'lockTimeout' | 'integrityCheckMaxAge' | 'allowDamaged' | 'logger'
+type Defaulted = 'compressionLevel' | 'maxParentAge' | 'lockTimeout' | 'integrityCheckMaxAge' | 'allowDamaged' | 'logger'
 /** Options after every check and default; paths are absolute. */
 export type SnapshotSettings = SnapshotOptions & Required<Pick<SnapshotOptions, Defaulted | 'database' | 'databaseName' | 'snapshotDir' | 'recoveryDir'>> & { isRecoveryDirDefault: boolean }
 
@@ -118,6 +123,7 @@ const snapshotOptions = {
   recoveryDir: Text,
   storage: Type.Object({}),
   compressionLevel: Type.Integer({ minimum: 1, maximum: 19, description: 'a whole number from 1 to 19' }),
+  maxParentAge: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'a whole number of milliseconds' }),
   lockTimeout: Milliseconds,
   integrityCheckMaxAge: Milliseconds,
   allowDamaged: Type.Boolean(),
@@ -214,6 +220,7 @@ function settle (options: SnapshotOptions): SnapshotSettings {
   const database = databasePath(options.database)
   const settings = {
     compressionLevel: 1,
+    maxParentAge: 7 * 24 * 60 * 60 * 1000,
     lockTimeout: 10_000,
     integrityCheckMaxAge: 0,
     allowDamaged: false,

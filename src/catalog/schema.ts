@@ -9,6 +9,9 @@ import type { Integrity, RecordedError, Replica, SnapshotStatus, Trigger } from 
 
 export type { Integrity, RecordedError, Replica, SnapshotStatus, Trigger }
 
+/** Statuses of a snapshot that can be used. */
+export const USABLE: SnapshotStatus[] = ['COMPLETED', 'SUCCESS']
+
 /** One row for each snapshot, those that failed and those that were deleted included. */
 export const snapshots = sqliteTable('snapshots', {
   id: text().primaryKey(),
@@ -44,6 +47,12 @@ export const snapshots = sqliteTable('snapshots', {
   index('snapshots_name').on(table.database, table.name),
   index('snapshots_status').on(table.database, table.status, table.sequence)
 ])
+
+/** The packs that each snapshot needs; of a failed one, those that were stored before it failed. */
+export const snapshotPacks = sqliteTable('snapshotPacks', {
+  snapshotId: text().notNull(),
+  packId: text().notNull()
+}, table => [primaryKey({ columns: [table.snapshotId, table.packId] }), index('snapshotPacks_pack').on(table.packId)])
 
 /** The snapshots there are, for an operator's own queries: the deleted ones are left out. */
 export const snapshotView = sqliteView('Snapshot').as(query => query.select().from(snapshots).where(isNull(snapshots.deletedAt)))

@@ -1,10 +1,8 @@
 import { and, asc, desc, eq, getTableColumns, gt, inArray, isNotNull, isNull, like, lt, lte, max, ne, or, sql, type SQL } from 'drizzle-orm'
 import type { Catalog } from './catalog.ts'
 import { increment, observeSeconds, setGauge } from './metric-values.ts'
-import { snapshots, type RecordedError, type SnapshotRow, type SnapshotStatus } from './schema.ts'
-
-/** Statuses of a snapshot that can be used. */
-export const USABLE: SnapshotStatus[] = ['COMPLETED', 'SUCCESS']
+import { recordPacks } from './snapshot-packs.ts'
+import { snapshots, USABLE, type RecordedError, type SnapshotRow, type SnapshotStatus } from './schema.ts'
 
 export interface SnapshotQuery {
   limit: number
@@ -28,9 +26,10 @@ export function updateSnapshotRow (catalog: Catalog, id: string, change: Partial
   return catalog.write(database => database.update(snapshots).set(change).where(eq(snapshots.id, id)).returning().get())
 }
 
-/** Marks a creation as completed and counts it. */
-export function recordCreated (catalog: Catalog, id: string, result: Partial<SnapshotRow> & { durationMs: number }): SnapshotRow {
+/** Marks a creation as completed, notes the packs it needs, and counts it. */
+export function recordCreated (catalog: Catalog, id: string, result: Partial<SnapshotRow> & { durationMs: number }, packs: readonly string[]): SnapshotRow {
   return catalog.write(database => {
+    recordPacks(database, id, packs)
     const row = database.update(snapshots).set({ ...result, status: 'COMPLETED' }).where(eq(snapshots.id, id)).returning().get()
     increment(database, row.database, 'snapshot_creations_total')
     observeSeconds(database, row.database, 'snapshot_creation_duration_seconds', result.durationMs / 1000)

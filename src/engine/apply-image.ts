@@ -3,10 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { BusyError, codeOf, DatabaseLockedError } from '../errors.ts'
 import { LockFile } from '../lock-file.ts'
-import { parseHeader, type DatabaseHeader } from './database-header.ts'
 import { isOfKind, kindOf, makeAlike, type Kind } from './database-kind.ts'
 import { LivePages } from './live-pages.ts'
-import type { PageSource } from './page-source.ts'
+import { headerOf } from './page-source.ts'
 import { placeImage } from './place-image.ts'
 import { completeSafetyCopy, placeSafetyCopy, syncFolderOf, writeDurably, type SafetyCopy } from './safety-copy.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
@@ -183,12 +182,6 @@ function beganWriting (live: Database.Database): boolean {
 function waitForReaders (live: Database.Database): void {
   live.exec('BEGIN EXCLUSIVE')
   live.exec('COMMIT')
-}
-
-function headerOf ({ pageSize, read }: PageSource): DatabaseHeader {
-  const firstPage = Buffer.alloc(pageSize)
-  read(firstPage, 0)
-  return parseHeader(firstPage)
 }
 
 /** SQLite's backup leaves its commit to the operating system's caches, and the -wal as large as the database. */

@@ -1,7 +1,7 @@
 import { fstatSync, openSync } from 'node:fs'
 import { parseHeader, HEADER_BYTES } from './database-header.ts'
-import { pageReader, readFully } from './page-reader.ts'
-import { readDirectly, type PageSource } from './page-source.ts'
+import { readFully } from './page-reader.ts'
+import { pagesOf, readDirectly, type PageSource } from './page-source.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
 
 export interface JudgeContentInput {
@@ -34,7 +34,7 @@ export async function judgeContent ({ target, image, backup }: JudgeContentInput
 function plainPages (path: string): PageSource {
   const file = openSync(path, 'r')
   const { pageSize } = parseHeader(readFully(file, HEADER_BYTES, 0))
-  return { pageSize, pageCount: pageSize === 0 ? 0 : fstatSync(file).size / pageSize, read: pageReader({ file, pageSize, log: null }) }
+  return pagesOf({ file, pageSize, log: null }, pageSize === 0 ? 0 : fstatSync(file).size / pageSize)
 }
 
 function judge (live: PageSource, image: PageSource, backup: PageSource): Verdict {

@@ -1,7 +1,7 @@
 import { existsSync, fstatSync, openSync, statSync, type Stats } from 'node:fs'
 import type { Kind } from './database-kind.ts'
-import { framesByPage, pageReader } from './page-reader.ts'
-import type { PageSource } from './page-source.ts'
+import { framesByPage } from './page-reader.ts'
+import { pagesOf, type PageSource } from './page-source.ts'
 import { walIndexAtRest } from './wal-index.ts'
 
 /*
@@ -53,10 +53,10 @@ export class LivePages {
   committed (): PageSource {
     const { pageSize, isWal } = this.#kind
     const header = isWal ? walIndexAtRest(this.#sharedMemory as number) : null
-    if (header === null || header.frames === 0) return { pageSize, pageCount: Math.floor(fstatSync(this.#database).size / pageSize), read: pageReader({ file: this.#database, pageSize, log: null }) }
+    if (header === null || header.frames === 0) return pagesOf({ file: this.#database, pageSize, log: null }, Math.floor(fstatSync(this.#database).size / pageSize))
     const { frames, pageCount, salts } = header
     const log = { descriptor: this.#wal as number, salts, frames: framesByPage(this.#sharedMemory as number, frames, pageCount) }
-    return { pageSize, pageCount, read: pageReader({ file: this.#database, pageSize, log }) }
+    return pagesOf({ file: this.#database, pageSize, log }, pageCount)
   }
 }
 

@@ -1,6 +1,7 @@
 import { fstatSync, openSync, statSync } from 'node:fs'
 import type Database from 'better-sqlite3'
-import { HEADER_BYTES, parseHeader } from './database-header.ts'
+import { fileState, type FileState } from './file-state.ts'
+import { HEADER_BYTES, parseHeader, type DatabaseHeader } from './database-header.ts'
 import { framesByPage, pageReader, readFully, type PageFiles, type PageReader } from './page-reader.ts'
 import { NotDirectlyReadable, readWalIndexHeader, WAL_SALTS_AT, type WalIndexHeader } from './wal-index.ts'
 
@@ -9,6 +10,15 @@ export interface PageSource {
   pageSize: number
   pageCount: number
   read: PageReader
+  /** What it is read from, for other threads of this process. */
+  files: PageFiles
+  /** How the database's files are; null where these are others. */
+  state: FileState | null
+}
+
+/** The pages of plain files; {@link pinPages} makes those of a database in use. */
+export function pagesOf (files: PageFiles, pageCount: number, state: FileState | null = null): PageSource {
+  return { pageSize: files.pageSize, pageCount, read: pageReader(files), files, state }
 }
 
 /**
@@ -53,7 +63,7 @@ export function pinPages (database: Database.Database): PageSource {
     if (statSync(database.name, { throwIfNoEntry: false })?.ino !== fstatSync(file).ino) throw new NotDirectlyReadable('another file is taking its place')
     const pageSize = database.pragma('page_size', { simple: true }) as number
     const pageCount = pageCountOf(database) ?? pageCountIn(file, pageSize, log)
-    return { pageSize, pageCount, read: pageReader({ file, pageSize, log: log && overlay(log, pageSize, pageCount) }) }
+    return pagesOf({ file, pageSize, log: log && overlay(log, pageSize, pageCount) }, pageCount, fileState(file, log && log.pinned))
   } catch (error) {
     database.exec('ROLLBACK')
     throw error
@@ -107,4 +117,11 @@ function pageCountOf (database: Database.Database): number | null {
 function pageCountIn (file: number, pageSize: number, log: Log | null): number {
   const inFile = Math.floor(fstatSync(file).size / pageSize)
   return log === null ? inFile : log.pinned.pageCount || inFile
+}
+
+/** What the first page says. */
+export function headerOf ({ pageSize, read }: PageSource): DatabaseHeader {
+  const firstPage = Buffer.alloc(pageSize)
+  read(firstPage, 0)
+  return parseHeader(firstPage)
 }

@@ -28,6 +28,8 @@ export class SnapshotContext {
   readonly engineLockFile: string
   /** For files that live no longer than an operation; swept when an operation finds interrupted work. */
   readonly temporaryDir: string
+  /** What is known of the pages of the last snapshot; it may be lost at any time. */
+  readonly pageCacheFile: string
   /** Runs a task in a process of its own; a test may put a failing disk in between. */
   runEngine = runEngine
 
@@ -38,6 +40,7 @@ export class SnapshotContext {
     this.logger = settings.logger
     this.target = { path: settings.database, lockTimeoutMs: settings.lockTimeout }
     this.temporaryDir = join(snapshotDir, '.tmp', databaseName)
+    this.pageCacheFile = join(snapshotDir, '.cache', `${databaseName}.pages`)
     this.engineLockFile = join(snapshotDir, '.locks', `${databaseName}.engine.lock`)
     this.catalog = Catalog.open(snapshotDir)
     this.storage = settings.storage ?? new LocalStorage(snapshotDir)

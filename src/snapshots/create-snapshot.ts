@@ -12,6 +12,7 @@ import { encodeMarks } from '../format/marks.ts'
 import { putFile } from '../storage/put-file.ts'
 import type { SnapshotContext } from './context.ts'
 import { removeDatabase } from './remove-database.ts'
+import { chooseParent, isOffered, offerPages, releaseFailed } from './share-packs.ts'
 import { defaultName } from './snapshot-name.ts'
 import { isForCallers } from './operation-errors.ts'
 import { toSnapshot, type Snapshot } from './snapshot.ts'
@@ -22,26 +23,32 @@ export interface CreateRequest {
   labels: Record<string, string>
   trigger: Trigger
   allowDamaged: boolean
+  /** Share nothing with earlier snapshots. */
+  full: boolean
   /** Called when the snapshot is in the catalog with status CREATING. */
   onCreating?: (snapshot: Snapshot) => void
 }
 
 const isTaken = (row: SnapshotRow | undefined): boolean => row !== undefined && row.status !== 'FAILED'
 
-/** Takes a snapshot: the pack, then the manifest, then the catalog says COMPLETED. A failure leaves only its row. */
+/**
+ * Takes a snapshot: the pack, then the manifest, then the catalog says COMPLETED. A failure leaves its row, and a pack that is
+ * stored already for the next one to share.
+ */
 export async function createSnapshot (context: SnapshotContext, request: CreateRequest, signal: AbortSignal): Promise<Snapshot> {
   const { catalog, logger } = context
   const started = performance.now()
   const row = insertRow(context, request)
   request.onCreating?.(toSnapshot(row))
   try {
-    const result = await storeSnapshot(context, row, request, signal)
-    const created = recordCreated(catalog, row.id, { ...result, durationMs: Math.round(performance.now() - started) })
+    const { columns, packs } = await storeSnapshot(context, row, request, signal)
+    const created = recordCreated(catalog, row.id, { ...columns, durationMs: Math.round(performance.now() - started) }, packs)
+    await releaseFailed(context)
     logger.info({ snapshot: created.name, size: created.size, storedSize: created.storedSize, durationMs: created.durationMs }, 'Snapshot created')
     return toSnapshot(created)
   } catch (error) {
     const explained = isForCallers(error) ? error : new CreateFailedError(messageOf(error), { cause: error })
-    await removeStored(context, row).catch(cause => { logger.warn({ err: cause, snapshot: row.name }, 'Remains of a failed snapshot could not be removed yet') })
+    await abandon(context, row).catch(cause => { logger.warn({ err: cause, snapshot: row.name }, 'Remains of a failed snapshot could not be removed yet') })
     recordCreationFailed(catalog, row.id, { code: codeOf(explained) as string, message: messageOf(explained) }, new Date().toISOString())
     if (codeOf(explained) === 'FST_SNAPSHOT_DATABASE_DAMAGED') recordDamage(context, messageOf(explained))
     logger.error({ err: error, snapshot: row.name }, `Failed to create snapshot: ${messageOf(error)}`)
@@ -65,31 +72,43 @@ function insertRow (context: SnapshotContext, { name, labels, trigger }: CreateR
   })
 }
 
-async function storeSnapshot (context: SnapshotContext, row: SnapshotRow, { allowDamaged }: CreateRequest, signal: AbortSignal): Promise<Partial<SnapshotRow>> {
+/** Removes what is stored of a creation that came to nothing, but for a pack that the next one need not store again. */
+export async function abandon (context: SnapshotContext, row: SnapshotRow): Promise<void> {
+  if (isOffered(context, row.id)) await context.storage.delete(manifestKey(row.database, row.id))
+  else await removeStored(context, row)
+}
+
+async function storeSnapshot (context: SnapshotContext, row: SnapshotRow, request: CreateRequest, signal: AbortSignal): Promise<{ columns: Partial<SnapshotRow>, packs: string[] }> {
   const { storage } = context
-  const { bytes, result } = await storePack(context, row, allowDamaged, signal)
+  const result = await storePack(context, row, request, signal)
   const manifest = describe(row, result, new Date().toISOString())
   const marksRevision = Object.keys(row.labels).length > 0 ? 1 : 0
   if (marksRevision > 0) await storage.put(marksKey(row.database, row.id), encodeMarks({ revision: 1, pinned: false, labels: row.labels, deletedAt: null }))
-  const { bytes: manifestBytes } = await storage.put(manifestKey(row.database, row.id), encodeManifest(manifest), { ifAbsent: true })
-  return { ...columnsOf(manifest), marksRevision, storedSize: bytes + manifestBytes, replicas: [{ storage: storage.name, state: 'STORED' }] }
+  const { bytes } = await storage.put(manifestKey(row.database, row.id), encodeManifest(manifest), { ifAbsent: true })
+  return {
+    columns: { ...columnsOf(manifest), marksRevision, storedSize: bytes + (result.packBytes ?? 0), replicas: [{ storage: storage.name, state: 'STORED' }] },
+    packs: manifest.packs.map(({ id }) => id)
+  }
 }
 
 /**
  * The engine writes the pack to a local file, so the transaction it reads in never waits for a storage; the storage takes
  * that file over where it can.
  */
-async function storePack (context: SnapshotContext, row: SnapshotRow, allowDamaged: boolean, signal: AbortSignal): Promise<{ bytes: number, result: CreateImageResult }> {
+async function storePack (context: SnapshotContext, row: SnapshotRow, { allowDamaged, full }: CreateRequest, signal: AbortSignal): Promise<CreateImageResult> {
   const { settings, storage, target, logger } = context
-  const [packFile, temporaryFile] = [context.temporaryFile(`${row.id}.pack`), context.temporaryFile(`${row.id}.db`)]
+  const [packFile, temporaryFile, nextCache] = ['pack', 'db', 'pages'].map(kind => context.temporaryFile(`${row.id}.${kind}`)) as [string, string, string]
   try {
-    const result = await context.runEngine('create-image', { source: target, packFile, temporaryFile, packId: row.id, level: settings.compressionLevel, check: !wasJustChecked(context), allowDamaged }, { signal })
+    const parent = await chooseParent(context, full)
+    const result = await context.runEngine('create-image', { source: target, packFile, temporaryFile, nextCache, packId: row.id, level: settings.compressionLevel, check: !wasJustChecked(context), allowDamaged, parent }, { signal })
     if (result.copied !== null) logger.warn({ snapshot: row.name }, `The database was copied before it was stored, as it cannot be read directly: ${result.copied}`)
+    if (result.packBytes === null) return result
     const { bytes } = await putFile(storage, packKey(row.database, row.id), packFile, { signal })
     if (bytes !== result.packBytes) throw new Error(`the storage took ${bytes} bytes of ${result.packBytes}`)
-    return { bytes, result }
+    offerPages(context, row.id, result.packs.map(({ id }) => id), nextCache)
+    return result
   } finally {
-    rmSync(packFile, { force: true })
+    for (const file of [packFile, nextCache]) rmSync(file, { force: true })
     removeDatabase(temporaryFile) // an engine that was killed could not
   }
 }
@@ -101,14 +120,14 @@ function wasJustChecked ({ catalog, settings: { databaseName, integrityCheckMaxA
   return last?.isHealthy === true && age >= 0 && age < integrityCheckMaxAge
 }
 
-function describe (row: SnapshotRow, { image, sqlite, map, integrity, packBytes }: CreateImageResult, completedAt: string): Manifest {
+function describe (row: SnapshotRow, { image, sqlite, map, integrity, packs, parent }: CreateImageResult, completedAt: string): Manifest {
   return {
     formatVersion: FORMAT_VERSION,
     required: [],
     id: row.id,
     source: { id: row.source, host: hostname() },
     sequence: row.sequence,
-    parent: null,
+    parent,
     name: row.name,
     database: row.database,
     trigger: row.trigger,
@@ -117,14 +136,14 @@ function describe (row: SnapshotRow, { image, sqlite, map, integrity, packBytes 
     integrity,
     image,
     sqlite,
-    packs: [{ id: row.id, bytes: packBytes, keyId: null, wrappedKey: null }],
+    packs: packs.map(({ id, bytes }) => ({ id, bytes, keyId: null, wrappedKey: null })),
     map
   }
 }
 
 /** What the catalog keeps of a manifest. */
-export function columnsOf ({ completedAt, integrity, image: { pageSize, pageCount, size, checksum, checksumAlgorithm } }: Manifest): Partial<SnapshotRow> {
-  return { completedAt, integrity, pageSize, pageCount, size, checksum, checksumAlgorithm }
+export function columnsOf ({ parent, completedAt, integrity, image: { pageSize, pageCount, size, checksum, checksumAlgorithm } }: Manifest): Partial<SnapshotRow> {
+  return { parentId: parent, completedAt, integrity, pageSize, pageCount, size, checksum, checksumAlgorithm }
 }
 
 function recordDamage ({ catalog, settings: { databaseName } }: SnapshotContext, error: string): void {

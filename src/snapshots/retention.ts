@@ -1,5 +1,5 @@
-import type { SnapshotRow } from '../catalog/schema.ts'
-import { snapshotsWithStatus, USABLE } from '../catalog/snapshots.ts'
+import { USABLE, type SnapshotRow } from '../catalog/schema.ts'
+import { snapshotsWithStatus } from '../catalog/snapshots.ts'
 import { messageOf } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import { deleteSnapshot } from './delete-snapshot.ts'

@@ -6,11 +6,11 @@ import { recordCreated, recordCreationFailed, snapshotsWithStatus, unfinishedDel
 import { codeOf, InterruptedError, messageOf } from '../errors.ts'
 import { databasePrefix, packKey } from '../format/keys.ts'
 import type { SnapshotContext } from './context.ts'
-import { columnsOf } from './create-snapshot.ts'
+import { abandon, columnsOf } from './create-snapshot.ts'
 import { finishDeletion } from './delete-snapshot.ts'
 import { PARTIAL_BACKUP } from './live-content.ts'
 import { readIntent, removeIntent } from './restore-intent.ts'
-import { readManifest, removeStored } from './stored-snapshot.ts'
+import { readManifest } from './stored-snapshot.ts'
 
 /**
  * Settles what a killed process left unfinished: whatever is under way in the catalog while nobody holds the lock. Only
@@ -42,14 +42,17 @@ async function settleCreation (context: SnapshotContext, row: SnapshotRow): Prom
   const { catalog, storage, logger } = context
   try {
     const manifest = await readManifest(context, row)
-    const pack = await storage.head(packKey(row.database, row.id))
-    if (pack === null || pack.bytes !== manifest.packs[0]?.bytes) throw new Error('the pack is incomplete')
+    for (const { id, bytes } of manifest.packs) {
+      if ((await storage.head(packKey(row.database, id)))?.bytes !== bytes) throw new Error('a pack is incomplete')
+    }
+    const packs = manifest.packs.map(({ id }) => id)
+    const storedSize = manifest.packs.find(({ id }) => id === row.id)?.bytes ?? 0
     const durationMs = Date.parse(manifest.completedAt) - Date.parse(row.createdAt)
-    recordCreated(catalog, row.id, { ...columnsOf(manifest), durationMs, storedSize: pack.bytes, replicas: [{ storage: storage.name, state: 'STORED' }] })
+    recordCreated(catalog, row.id, { ...columnsOf(manifest), durationMs, storedSize, replicas: [{ storage: storage.name, state: 'STORED' }] }, packs)
     logger.warn({ snapshot: row.name }, 'An interrupted snapshot was found complete')
   } catch (error) {
     if (!['FST_SNAPSHOT_DAMAGED', undefined].includes(codeOf(error))) throw error
-    await removeStored(context, row)
+    await abandon(context, row)
     recordCreationFailed(catalog, row.id, interrupted('the process ended during the creation'), new Date().toISOString())
     logger.warn({ snapshot: row.name, reason: messageOf(error) }, 'An interrupted snapshot was removed')
   }

@@ -28,7 +28,7 @@ import { verifySnapshot } from './verify-snapshot.ts'
 export interface CreateOptions {
   /** Words of one's own, kept with the snapshot. */
   labels?: Record<string, string>
-  /** Store everything anew, sharing nothing with earlier snapshots. Every snapshot is a full one in this version. */
+  /** Store everything anew, sharing nothing with earlier snapshots. Default false: only pages that changed since the last one are stored. */
   full?: boolean
   /** Keep a snapshot of a damaged database as evidence. Default: the option of the same name. */
   allowDamaged?: boolean
@@ -88,16 +88,16 @@ export class SnapshotWriter {
    */
   async createSnapshot (name?: string, options: CreateOptions = {}): Promise<Snapshot> {
     requireFit(CreateArguments, options, 'options')
-    const { labels = {}, trigger = 'manual', allowDamaged = this.#context.settings.allowDamaged, onCreating } = options
+    const { labels = {}, trigger = 'manual', allowDamaged = this.#context.settings.allowDamaged, full = false, onCreating } = options
     if (name !== undefined) checkName(requireText(name))
-    return await this.#run(async signal => await createSnapshot(this.#context, { name, labels, trigger, allowDamaged, ...(onCreating && { onCreating }) }, signal))
+    return await this.#run(async signal => await createSnapshot(this.#context, { name, labels, trigger, allowDamaged, full, ...(onCreating && { onCreating }) }, signal))
   }
 
   /** Creates a scheduled snapshot and removes those beyond the newest `keepLast`. */
   async createScheduledSnapshot (keepLast: number): Promise<Snapshot> {
     requireFit(KeepLast, keepLast, 'keepLast')
     return await this.#run(async signal => {
-      const snapshot = await createSnapshot(this.#context, { name: undefined, labels: {}, trigger: 'scheduled', allowDamaged: false }, signal)
+      const snapshot = await createSnapshot(this.#context, { name: undefined, labels: {}, trigger: 'scheduled', allowDamaged: false, full: false }, signal)
       await applyRetention(this.#context, keepLast)
       return snapshot
     })

@@ -1,5 +1,6 @@
 import { pipeline } from 'node:stream/promises'
 import { Readable } from 'node:stream'
+import { packsOf, recordPacks } from '../catalog/snapshot-packs.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { Engine } from '../engine/engine.ts'
 import type { PackRange } from '../engine/messages.ts'
@@ -10,10 +11,18 @@ import { decodeManifest, type Manifest } from '../format/manifest.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import { readAll } from '../storage/storage-key.ts'
 import type { SnapshotContext } from './context.ts'
+import { sweepPacks } from './sweep-packs.ts'
 
-/** Everything stored of one snapshot, in the order of removal: without its manifest it is no snapshot any more. */
-export async function removeStored ({ storage }: SnapshotContext, { id, database }: Pick<SnapshotRow, 'id' | 'database'>): Promise<void> {
-  for (const key of [manifestKey(database, id), packKey(database, id), marksKey(database, id)]) await storage.delete(key)
+/**
+ * Removes what is stored of one snapshot: without its manifest it is none any more; of its packs those go that no other
+ * needs.
+ */
+export async function removeStored (context: SnapshotContext, { id, database }: Pick<SnapshotRow, 'id' | 'database'>): Promise<void> {
+  const { storage, catalog } = context
+  await storage.delete(manifestKey(database, id))
+  await sweepPacks(context, [...new Set([id, ...packsOf(catalog, id)])])
+  await storage.delete(marksKey(database, id))
+  catalog.write(change => { recordPacks(change, id, []) })
 }
 
 /**

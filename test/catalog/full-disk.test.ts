@@ -33,7 +33,7 @@ t.test('while the disk is full changes are kept in memory, and written once ther
   t.ok(catalog.isSaved)
   const row = addSnapshot(catalog, 'while-full', { status: 'CREATING' })
   t.notOk(catalog.isSaved)
-  recordCreated(catalog, row.id, { durationMs: 5 })
+  recordCreated(catalog, row.id, { durationMs: 5 }, [row.id])
   count(catalog)
   count(catalog)
   t.match(findSnapshot(catalog, 'app', 'while-full'), { id: row.id, status: 'COMPLETED', sequence: 2 }, 'they are seen at once')

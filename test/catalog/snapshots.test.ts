@@ -74,7 +74,7 @@ t.test('a change gives the changed row, or undefined where there is none', async
 t.test('a completed creation is counted, timed and measured', async t => {
   const catalog = openCatalog(t)
   const { id } = addSnapshot(catalog, 'one', { status: 'CREATING', createdAt: '2026-11-22T10:00:00.900Z' })
-  t.match(recordCreated(catalog, id, { durationMs: 1500, size: 8192, storedSize: 900, integrity: 'ok' }), { id, status: 'COMPLETED', durationMs: 1500, size: 8192 })
+  t.match(recordCreated(catalog, id, { durationMs: 1500, size: 8192, storedSize: 900, integrity: 'ok' }, [id]), { id, status: 'COMPLETED', durationMs: 1500, size: 8192 })
   t.equal(value(catalog, 'snapshot_creations_total'), 1)
   t.equal(value(catalog, 'snapshot_creation_failures_total'), undefined)
   t.equal(value(catalog, 'snapshot_last_created_timestamp'), Date.parse('2026-11-22T10:00:00Z') / 1000)
@@ -85,14 +85,14 @@ t.test('a completed creation is counted, timed and measured', async t => {
 
 t.test('a completed creation of unknown size is counted with 0 bytes', async t => {
   const catalog = openCatalog(t)
-  recordCreated(catalog, addSnapshot(catalog, 'one', { status: 'CREATING' }).id, { durationMs: 1 })
+  recordCreated(catalog, addSnapshot(catalog, 'one', { status: 'CREATING' }).id, { durationMs: 1 }, [])
   t.equal(value(catalog, 'snapshot_size_bytes'), 0)
   t.equal(value(catalog, 'snapshot_stored_bytes'), 0)
 })
 
 t.test('evidence of a damaged database is counted but is not the last good snapshot', async t => {
   const catalog = openCatalog(t)
-  recordCreated(catalog, addSnapshot(catalog, 'one', { status: 'CREATING' }).id, { durationMs: 1, integrity: 'failed' })
+  recordCreated(catalog, addSnapshot(catalog, 'one', { status: 'CREATING' }).id, { durationMs: 1, integrity: 'failed' }, [])
   t.equal(value(catalog, 'snapshot_creations_total'), 1)
   t.equal(value(catalog, 'snapshot_last_created_timestamp'), undefined)
 })

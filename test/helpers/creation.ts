@@ -11,6 +11,8 @@ export function creationOf (path: string, input: Partial<CreateImageInput> = {})
     level: 1,
     check: true,
     allowDamaged: false,
+    parent: null,
+    nextCache: join(dirname(path), 'pages'),
     ...input
   }
 }

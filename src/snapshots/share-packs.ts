@@ -1,0 +1,82 @@
+import { mkdirSync, renameSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { failedWithPacks, packsOf, packsToShare, recordPacks } from '../catalog/snapshot-packs.ts'
+import { PageCache, type CachedPack, type PageCacheDescription } from '../engine/page-cache.ts'
+import type { ParentInput } from '../engine/parent-image.ts'
+import { messageOf } from '../errors.ts'
+import { packKey } from '../format/keys.ts'
+import type { SnapshotContext } from './context.ts'
+import { sweepPacks } from './sweep-packs.ts'
+
+/*
+ * Which packs a new snapshot may share with earlier ones. What is not shared is stored anew, so in any doubt it is not.
+ */
+
+/** Packs beyond which only the largest is shared on: a restore reads them all, and a manifest lists them all. */
+const MOST_PACKS = 32
+/** Of what is stored, the part that must be in use by the last snapshot. */
+const LEAST_ALIVE = 0.5
+
+/** Null for a full snapshot. */
+export async function chooseParent (context: SnapshotContext, full: boolean): Promise<ParentInput | null> {
+  const { catalog, settings: { maxParentAge }, pageCacheFile } = context
+  const description = full ? null : describe(pageCacheFile)
+  if (description === null) return null
+  const { id, packs } = description
+  const base = packs.toSorted((a, b) => b.liveBytes - a.liveBytes)[0] as CachedPack
+  if (!packs.every(({ storedAt }) => isYoung(storedAt, maxParentAge)) || base.liveBytes < base.bytes * LEAST_ALIVE) return null
+  const kept = packsToShare(catalog, packs.map(pack => pack.id))
+  for (const own of failedWithPacks(catalog, context.settings.databaseName).includes(id) ? packsOf(catalog, id) : []) kept.add(own)
+  const candidates = isFragmented(packs) ? [base] : packs
+  const isThere = await Promise.all(candidates.map(async pack => kept.has(pack.id) && await isStored(context, pack)))
+  return { cache: pageCacheFile, usable: candidates.filter((_, index) => isThere[index]).map(pack => pack.id) }
+}
+
+/** A cache that is gone or damaged costs a full snapshot, no more. */
+function describe (file: string): PageCacheDescription | null {
+  try {
+    return PageCache.describe(file)
+  } catch {
+    return null
+  }
+}
+
+/** A time in the future, after a clock was set back, says nothing. */
+function isYoung (storedAt: string, maxAge: number): boolean {
+  const age = Date.now() - Date.parse(storedAt)
+  return age >= 0 && age < maxAge
+}
+
+function isFragmented (packs: CachedPack[]): boolean {
+  const [stored, alive] = packs.reduce(([bytes, live], pack) => [bytes + pack.bytes, live + pack.liveBytes], [0, 0])
+  return packs.length > MOST_PACKS || alive < stored * LEAST_ALIVE
+}
+
+async function isStored ({ storage, settings: { databaseName } }: SnapshotContext, { id, bytes }: CachedPack): Promise<boolean> {
+  return (await storage.head(packKey(databaseName, id)))?.bytes === bytes
+}
+
+/** From now on the next snapshot may share what was stored with this one, whether or not this one will be completed. */
+export function offerPages ({ catalog, pageCacheFile }: SnapshotContext, snapshotId: string, packs: string[], nextCache: string): void {
+  mkdirSync(dirname(pageCacheFile), { recursive: true, mode: 0o700 })
+  renameSync(nextCache, pageCacheFile)
+  catalog.write(database => { recordPacks(database, snapshotId, packs) })
+}
+
+/** Whether a creation that failed had come so far that its packs are of use to the next one. */
+export function isOffered ({ pageCacheFile }: SnapshotContext, snapshotId: string): boolean {
+  return describe(pageCacheFile)?.id === snapshotId
+}
+
+/** Removes the packs of failed snapshots that the ones there are do without. */
+export async function releaseFailed (context: SnapshotContext): Promise<void> {
+  const { catalog, logger, settings: { databaseName } } = context
+  for (const id of failedWithPacks(catalog, databaseName)) {
+    try {
+      await sweepPacks(context, packsOf(catalog, id))
+      catalog.write(database => { recordPacks(database, id, []) })
+    } catch (error) {
+      logger.warn({ err: error }, `The packs of a failed snapshot could not be removed yet: ${messageOf(error)}`)
+    }
+  }
+}
