@@ -1,69 +1,66 @@
-import { createHash } from 'node:crypto'
-import { closeSync, openSync, writeSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { messageOf, SnapshotDamagedError } from '../errors.ts'
-import { sha256, sha256Hex } from '../format/checksum.ts'
+import { sha256Hex } from '../format/checksum.ts'
 import { decompressFrame } from '../format/frame.ts'
 import type { Manifest } from '../format/manifest.ts'
-import { decodePageMap, type MappedFrame, type PageMap, type PageRun } from '../format/page-map.ts'
+import { decodePageMap, type PageMap } from '../format/page-map.ts'
+import { RunsByFrame } from '../format/runs-by-frame.ts'
+import { assembleImage } from './assemble-image.ts'
 import { ByteReader } from './byte-reader.ts'
 import { inspect } from './check-integrity.ts'
+import { checksumInOrder, checksumReadBack, treeChecksum } from './image-checksum.ts'
+import { ImageFile } from './image-file.ts'
 import type { EngineContext, PackRange } from './messages.ts'
+import { streamedPacks, type PackSource } from './pack-source.ts'
+import { asDamage } from './snapshot-damage.ts'
 import { explainedAsync } from './target-database.ts'
 
 export interface StageImageInput {
   manifest: Pick<Manifest, 'image' | 'map'>
-  /** Where the image goes; nothing exists there yet. Null verifies every stored byte and keeps nothing. */
-  file: string | null
+  /** Where the image goes; nothing exists there yet. */
+  file: string
+  /** False verifies every stored byte and keeps nothing; the file is then made only where the checksum asks for it. */
+  keep: boolean
 }
+
+/** What stands in which pack. */
+export type MappedFrames = Pick<PageMap, 'packs' | 'frames'>
 
 export interface StageImageResult {
   /** What quick_check says of the staged image; empty for a sound one, or where nothing was kept. */
   errors: string[]
+  /** Given where nothing was kept, for the verification of the packs. */
+  mapped: MappedFrames | null
 }
 
 /**
  * Puts a database image together from stored frames: first the page map comes in, then the ranges that it asks for. Every
  * frame is checked against its digest, and the whole image against the manifest's.
- * @throws FST_SNAPSHOT_DAMAGED, having left no file
+ * @throws FST_SNAPSHOT_DAMAGED, having left no file that was not to be kept
  */
-export async function stageImage ({ manifest: { image, map }, file }: StageImageInput, context: EngineContext): Promise<StageImageResult> {
-  const reader = new ByteReader(context.input)
-  await explainedAsync({ path: String(file), lockTimeoutMs: 0 }, async () => {
-    const pageMap = await orDamaged(async () => await receiveMap(map, image, reader))
-    await context.tell({ type: 'plan', ranges: plan(pageMap) })
-    const descriptor = file === null ? null : openSync(file, 'wx', 0o600)
-    try {
-      await receiveFrames(pageMap, image, reader, descriptor)
-    } finally {
-      if (descriptor !== null) closeSync(descriptor)
-    }
+export async function stageImage ({ manifest: { image, map }, file, keep }: StageImageInput, context: EngineContext): Promise<StageImageResult> {
+  const source = streamedPacks(new ByteReader(context.input))
+  return await explainedAsync({ path: file, lockTimeoutMs: 0 }, async () => {
+    const pageMap = await asDamage(async () => await readMap(map, image, source))
+    const runs = new RunsByFrame(pageMap)
+    await context.tell({ type: 'plan', ranges: plan(pageMap, runs) })
+    await makeImage({ pageMap, runs, image, file, keep }, source)
+    return keep ? { errors: checkStaged(file), mapped: null } : { errors: [], mapped: { packs: pageMap.packs, frames: pageMap.frames } }
   })
-  return { errors: file === null ? [] : checkStaged(file) }
 }
 
-/** Frames in memory at the same time. */
-const FRAMES_AHEAD = 4
-
-/** What does not fit together is damage of the snapshot; what fails on this machine, such as a write, is not. */
-async function orDamaged<T> (read: () => Promise<T>): Promise<T> {
-  try {
-    return await read()
-  } catch (error) {
-    throw new SnapshotDamagedError(messageOf(error), { cause: error })
-  }
-}
-
-async function receiveMap ({ storedLength, rawLength, sha256 }: Manifest['map'], image: Manifest['image'], reader: ByteReader): Promise<PageMap> {
-  const stored = await reader.read(storedLength)
+async function readMap ({ pack, offset, storedLength, rawLength, sha256 }: Manifest['map'], image: Manifest['image'], source: PackSource): Promise<PageMap> {
+  const stored = await source.read({ pack, offset, length: storedLength })
   if (sha256Hex(stored) !== sha256) throw new Error('the page map does not match its checksum')
   return decodePageMap(await decompressFrame(stored, rawLength), image)
 }
 
-/** The stored bytes of all frames, neighbours in one pack joined. */
-function plan ({ packs, frames }: PageMap): PackRange[] {
+/** The stored bytes of all frames that are needed, neighbours in one pack joined. */
+function plan ({ packs, frames }: PageMap, runs: RunsByFrame): PackRange[] {
   const ranges: PackRange[] = []
-  for (const { pack, offset, storedLength } of frames) {
+  for (const [index, { pack, offset, storedLength }] of frames.entries()) {
+    if (!runs.isUsed(index)) continue
     const last = ranges.at(-1)
     if (last !== undefined && last.pack === packs[pack] && last.offset + last.length === offset) last.length += storedLength
     else ranges.push({ pack: packs[pack] as string, offset, length: storedLength })
@@ -71,36 +68,21 @@ function plan ({ packs, frames }: PageMap): PackRange[] {
   return ranges
 }
 
-/** Frames are decompressed ahead, each on a thread of its own, while the ones before them are hashed and written. */
-async function receiveFrames ({ frames, runs }: PageMap, { pageSize, checksum }: Manifest['image'], reader: ByteReader, descriptor: number | null): Promise<void> {
-  const digest = sha256()
-  const runsOf = Map.groupBy(runs, run => run.frame)
-  let nextPage = 1
-  const place = (index: number, raw: Buffer): void => {
-    for (const { imagePage, count, framePage } of runsOf.get(index) as PageRun[]) {
-      if (imagePage !== nextPage) throw new SnapshotDamagedError('the frames are not in the order of the image')
-      nextPage += count
-      const pages = raw.subarray(framePage * pageSize, (framePage + count) * pageSize)
-      digest.update(pages)
-      if (descriptor !== null) writeSync(descriptor, pages, 0, pages.length, (imagePage - 1) * pageSize)
-    }
-  }
-  const ahead: Array<{ raw: Promise<Buffer> }> = []
-  for (const [index, frame] of frames.entries()) {
-    ahead.push(await orDamaged(async () => await receiveFrame(frame, reader)))
-    if (ahead.length >= FRAMES_AHEAD) place(index + 1 - FRAMES_AHEAD, await orDamaged(async () => await (ahead.shift() as { raw: Promise<Buffer> }).raw))
-  }
-  for (const [position, { raw }] of ahead.entries()) place(frames.length - ahead.length + position, await orDamaged(async () => await raw))
-  if (digest.digest('hex') !== checksum) throw new SnapshotDamagedError('the database image does not match its checksum')
-}
+interface Staging { pageMap: PageMap, runs: RunsByFrame, image: Manifest['image'], file: string, keep: boolean }
 
-/** Resolves once the frame has come in and is sound; what is in it follows. */
-async function receiveFrame ({ number, storedLength, rawLength, sha256: expected }: MappedFrame, reader: ByteReader): Promise<{ raw: Promise<Buffer> }> {
-  const stored = await reader.read(storedLength)
-  if (!createHash('sha256').update(stored).digest().equals(expected)) throw new Error(`frame ${number} does not match its checksum`)
-  const raw = decompressFrame(stored, rawLength)
-  raw.catch(() => {}) // thrown when its turn comes
-  return { raw }
+async function makeImage ({ pageMap, runs, image, file, keep }: Staging, source: PackSource): Promise<void> {
+  const { pageSize, checksumAlgorithm } = image
+  const isReadBack = checksumAlgorithm === 'sha256' && !runs.isInImageOrder
+  const target = keep || isReadBack ? await ImageFile.create(file) : null
+  try {
+    const onTheWay = checksumAlgorithm === 'sha256' ? checksumInOrder() : treeChecksum(image)
+    const checksum = isReadBack ? checksumReadBack((target as ImageFile).read()) : onTheWay
+    await assembleImage({ pageMap, runs, pageSize, checksum, target }, source)
+    if (await checksum.end() !== image.checksum) throw new SnapshotDamagedError('the database image does not match its checksum')
+  } finally {
+    await target?.close()
+    if (!keep) rmSync(file, { force: true })
+  }
 }
 
 function checkStaged (file: string): string[] {

@@ -20,7 +20,8 @@ const MAGIC = 0x49505346 // "FSPI"
 const VERSION = 1
 const HEADER_BYTES = 12
 const ENTRY_BYTES = 49
-const TRAILER_BYTES = 40
+/** The very last bytes of a pack, which say how far back its index begins. */
+export const TRAILER_BYTES = 40
 
 /** Bytes one frame takes in an index or a map: offset, lengths, codec and digest. */
 export const FRAME_ENTRY_BYTES = ENTRY_BYTES
@@ -62,14 +63,23 @@ export function encodePackIndex (frames: readonly PackedFrame[]): Buffer {
 }
 
 /**
+ * How many of a pack's last bytes its index takes.
+ * @param tail ends as the pack does
+ * @throws Error if the pack has no index
+ */
+export function packIndexBytes (tail: Buffer): number {
+  if (tail.length < TRAILER_BYTES || tail.readUInt32LE(tail.length - 4) !== MAGIC) throw new Error('the pack has no index')
+  return tail.readUInt32LE(tail.length - 8) + SKIPPABLE_HEADER_BYTES
+}
+
+/**
  * Reads the index from the last bytes of a pack.
  * @throws Error if the bytes do not end in a sound index.
  */
 export function decodePackIndex (tail: Buffer): PackedFrame[] {
-  if (tail.length < HEADER_BYTES + TRAILER_BYTES || tail.readUInt32LE(tail.length - 4) !== MAGIC) throw new Error('the pack has no index')
-  const length = tail.readUInt32LE(tail.length - 8)
-  if (length + SKIPPABLE_HEADER_BYTES > tail.length) throw new Error(`the pack's index needs its last ${length + SKIPPABLE_HEADER_BYTES} bytes`)
-  const payload = tail.subarray(tail.length - length)
+  const length = packIndexBytes(tail)
+  if (length > tail.length) throw new Error(`the pack's index needs its last ${length} bytes`)
+  const payload = tail.subarray(tail.length - length + SKIPPABLE_HEADER_BYTES)
   const end = payload.length - TRAILER_BYTES
   const digest = createHash('sha256').update(payload.subarray(0, Math.max(end, 0))).digest()
   if (end < HEADER_BYTES || !digest.equals(payload.subarray(end, end + 32))) throw new Error("the pack's index is damaged")

@@ -69,11 +69,15 @@ export class PageRuns implements Iterable<PageRun> {
     return bytes
   }
 
+  /** @param position from 0, one that there is */
+  at (position: number): PageRun {
+    const at = position * RUN_FIELDS
+    const [imagePage, count, frame, framePage] = [this.#fields[at], this.#fields[at + 1], this.#fields[at + 2], this.#fields[at + 3]] as [number, number, number, number]
+    return { imagePage, count, frame, framePage }
+  }
+
   * [Symbol.iterator] (): Generator<PageRun> {
-    for (let at = 0; at < this.#used; at += RUN_FIELDS) {
-      const [imagePage, count, frame, framePage] = this.#fields.subarray(at, at + RUN_FIELDS) as unknown as [number, number, number, number]
-      yield { imagePage, count, frame, framePage }
-    }
+    for (let position = 0; position < this.length; position++) yield this.at(position)
   }
 }
 

@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import { Readable } from 'node:stream'
 import { packsOf, recordPacks } from '../catalog/snapshot-packs.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { Engine } from '../engine/engine.ts'
 import type { PackRange } from '../engine/messages.ts'
-import type { StageImageResult } from '../engine/stage-image.ts'
+import type { MappedFrames, StageImageInput, StageImageResult } from '../engine/stage-image.ts'
 import { codeOf, messageOf, SnapshotDamagedError } from '../errors.ts'
 import { manifestKey, marksKey, packKey } from '../format/keys.ts'
 import { decodeManifest, type Manifest } from '../format/manifest.ts'
@@ -12,6 +13,7 @@ import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import { readAll } from '../storage/storage-key.ts'
 import type { SnapshotContext } from './context.ts'
 import { sweepPacks } from './sweep-packs.ts'
+import { removeDatabase } from './remove-database.ts'
 
 /**
  * Removes what is stored of one snapshot: without its manifest it is none any more; of its packs those go that no other
@@ -39,14 +41,28 @@ export async function readManifest ({ storage }: SnapshotContext, { id, database
 }
 
 /**
- * Brings a snapshot's image out of storage, every byte checked, into `file`; with null it is checked and kept nowhere.
+ * Brings a snapshot's image out of storage, every byte checked, into `file`.
  * @throws FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_STORAGE_FAILED
  */
-export async function stage ({ storage }: SnapshotContext, { database, image, map }: Manifest, file: string | null, signal: AbortSignal): Promise<StageImageResult> {
+export async function stage (context: SnapshotContext, manifest: Manifest, file: string, signal: AbortSignal): Promise<StageImageResult> {
+  return await runStaging(context, manifest, { file, keep: true }, signal)
+}
+
+/** The same, keeping nothing. @returns what stands in which pack */
+export async function verifyImage (context: SnapshotContext, manifest: Manifest, signal: AbortSignal): Promise<MappedFrames> {
+  const file = context.temporaryFile(`verify-${randomUUID()}.db`)
+  try {
+    return (await runStaging(context, manifest, { file, keep: false }, signal)).mapped as MappedFrames
+  } finally {
+    removeDatabase(file) // an engine that was killed could not
+  }
+}
+
+async function runStaging ({ storage }: SnapshotContext, { database, image, map }: Manifest, target: Pick<StageImageInput, 'file' | 'keep'>, signal: AbortSignal): Promise<StageImageResult> {
   return await asDamage(async () => {
     const mapRange: PackRange = { pack: map.pack, offset: map.offset, length: map.storedLength }
     let sent: Promise<void> = Promise.resolve()
-    const engine = new Engine('stage-image', { manifest: { image, map }, file }, {
+    const engine = new Engine('stage-image', { manifest: { image, map }, ...target }, {
       signal,
       onEvent: ({ ranges }) => { sent = send(ranges, true) }
     })
@@ -77,7 +93,7 @@ async function * readRanges (storage: SnapshotStorage, database: string, ranges:
 }
 
 /** A part that is missing or makes no sense is damage of the snapshot; other errors stay what they are. */
-async function asDamage<T> (read: () => Promise<T>): Promise<T> {
+export async function asDamage<T> (read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {

