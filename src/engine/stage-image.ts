@@ -7,13 +7,14 @@ import type { Manifest } from '../format/manifest.ts'
 import { decodePageMap, type PageMap } from '../format/page-map.ts'
 import { RunsByFrame } from '../format/runs-by-frame.ts'
 import { assembleImage } from './assemble-image.ts'
-import { ByteReader } from './byte-reader.ts'
 import { inspect } from './check-integrity.ts'
 import { checksumInOrder, checksumReadBack, treeChecksum } from './image-checksum.ts'
 import { ImageFile } from './image-file.ts'
 import type { EngineContext, PackRange } from './messages.ts'
-import { streamedPacks, type PackSource } from './pack-source.ts'
+import { localPacks, type PackFiles } from './local-packs.ts'
+import type { PackSource } from './pack-source.ts'
 import { asDamage } from './snapshot-damage.ts'
+import { streamedPacks } from './streamed-packs.ts'
 import { explainedAsync } from './target-database.ts'
 
 export interface StageImageInput {
@@ -22,6 +23,8 @@ export interface StageImageInput {
   file: string
   /** False verifies every stored byte and keeps nothing; the file is then made only where the checksum asks for it. */
   keep: boolean
+  /** The packs, where they are files of this machine; null where the host sends what is asked for. */
+  packFiles: PackFiles | null
 }
 
 /** What stands in which pack. */
@@ -35,18 +38,22 @@ export interface StageImageResult {
 }
 
 /**
- * Puts a database image together from stored frames: first the page map comes in, then the ranges that it asks for. Every
+ * Puts a database image together from stored frames: first the page map is read, then what it asks for. Every
  * frame is checked against its digest, and the whole image against the manifest's.
  * @throws FST_SNAPSHOT_DAMAGED, having left no file that was not to be kept
  */
-export async function stageImage ({ manifest: { image, map }, file, keep }: StageImageInput, context: EngineContext): Promise<StageImageResult> {
-  const source = streamedPacks(new ByteReader(context.input))
+export async function stageImage ({ manifest: { image, map }, file, keep, packFiles }: StageImageInput, context: EngineContext): Promise<StageImageResult> {
+  const source = packFiles === null ? streamedPacks(context) : localPacks(packFiles)
   return await explainedAsync({ path: file, lockTimeoutMs: 0 }, async () => {
-    const pageMap = await asDamage(async () => await readMap(map, image, source))
-    const runs = new RunsByFrame(pageMap)
-    await context.tell({ type: 'plan', ranges: plan(pageMap, runs) })
-    await makeImage({ pageMap, runs, image, file, keep }, source)
-    return keep ? { errors: checkStaged(file), mapped: null } : { errors: [], mapped: { packs: pageMap.packs, frames: pageMap.frames } }
+    try {
+      const pageMap = await asDamage(async () => await readMap(map, image, source))
+      const runs = new RunsByFrame(pageMap)
+      await source.expect(plan(pageMap, runs))
+      await makeImage({ pageMap, runs, image, file, keep }, source)
+      return keep ? { errors: checkStaged(file), mapped: null } : { errors: [], mapped: { packs: pageMap.packs, frames: pageMap.frames } }
+    } finally {
+      await source.close()
+    }
   })
 }
 

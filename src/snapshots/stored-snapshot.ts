@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import { packsOf, recordPacks } from '../catalog/snapshot-packs.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { Engine } from '../engine/engine.ts'
+import type { PackFiles } from '../engine/local-packs.ts'
 import type { PackRange } from '../engine/messages.ts'
 import type { MappedFrames, StageImageInput, StageImageResult } from '../engine/stage-image.ts'
 import { codeOf, messageOf, SnapshotDamagedError } from '../errors.ts'
@@ -58,27 +59,44 @@ export async function verifyImage (context: SnapshotContext, manifest: Manifest,
   }
 }
 
-async function runStaging ({ storage }: SnapshotContext, { database, image, map }: Manifest, target: Pick<StageImageInput, 'file' | 'keep'>, signal: AbortSignal): Promise<StageImageResult> {
-  return await asDamage(async () => {
-    const mapRange: PackRange = { pack: map.pack, offset: map.offset, length: map.storedLength }
-    let sent: Promise<void> = Promise.resolve()
-    const engine = new Engine('stage-image', { manifest: { image, map }, ...target }, {
-      signal,
-      onEvent: ({ ranges }) => { sent = send(ranges, true) }
-    })
-    // What goes wrong with the storage ends the engine, which would wait for bytes that never come.
-    const send = async (ranges: PackRange[], end: boolean): Promise<void> => {
-      try {
-        await pipeline(Readable.from(readRanges(storage, database, ranges, signal)), engine.input, { end })
-      } catch (error) {
-        engine.kill(error)
-      }
-    }
-    await send([mapRange], false)
-    const result = await engine.result
-    await sent
-    return result
+type StageTarget = Pick<StageImageInput, 'file' | 'keep'>
+
+/** The engine reads the packs itself where they are local files; else it gets their bytes from here. */
+async function runStaging (context: SnapshotContext, manifest: Manifest, target: StageTarget, signal: AbortSignal): Promise<StageImageResult> {
+  const { image, map } = manifest
+  const packFiles = packFilesOf(context.storage, manifest)
+  const input = { manifest: { image, map }, packFiles, ...target }
+  return await asDamage(async () => packFiles === null ? await stageStreamed(context, manifest, input, signal) : await context.runEngine('stage-image', input, { signal }))
+}
+
+function packFilesOf (storage: SnapshotStorage, { database, packs, map }: Manifest): PackFiles | null {
+  if (storage.fileOf === undefined) return null
+  const files: PackFiles['packs'] = {}
+  for (const id of [map.pack, ...packs.map(pack => pack.id)]) {
+    const key = packKey(database, id)
+    files[id] = { key, file: storage.fileOf(key) }
+  }
+  return { storage: storage.name, packs: files }
+}
+
+async function stageStreamed ({ storage }: SnapshotContext, { database, map }: Manifest, input: StageImageInput, signal: AbortSignal): Promise<StageImageResult> {
+  let sent: Promise<void> = Promise.resolve()
+  const engine = new Engine('stage-image', input, {
+    signal,
+    onEvent: ({ ranges }) => { sent = send(ranges, true) }
   })
+  // What goes wrong with the storage ends the engine, which would wait for bytes that never come.
+  const send = async (ranges: PackRange[], end: boolean): Promise<void> => {
+    try {
+      await pipeline(Readable.from(readRanges(storage, database, ranges, signal)), engine.input, { end })
+    } catch (error) {
+      engine.kill(error)
+    }
+  }
+  await send([{ pack: map.pack, offset: map.offset, length: map.storedLength }], false)
+  const result = await engine.result
+  await sent
+  return result
 }
 
 async function * readRanges (storage: SnapshotStorage, database: string, ranges: PackRange[], signal: AbortSignal): AsyncGenerator<Uint8Array> {

@@ -69,6 +69,10 @@ export class LocalStorage implements SnapshotStorage {
     }
   }
 
+  fileOf (key: string): string {
+    return this.#path(key)
+  }
+
   async get (key: string, { range, signal }: GetOptions = {}): Promise<Readable> {
     const path = this.#path(key)
     let handle: FileHandle | undefined

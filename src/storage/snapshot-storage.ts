@@ -50,6 +50,12 @@ export interface SnapshotStorage {
   putFile? (key: string, file: string, options?: PutOptions): Promise<{ bytes: number }>
 
   /**
+   * The path of a local file that holds the object's bytes and nothing else, for reading only; whether there is such an object
+   * is not looked at. A storage whose objects are no files of this machine leaves this out, and is read by `get`.
+   */
+  fileOf? (key: string): string
+
+  /**
    * Opens the object for reading. A missing object is FST_SNAPSHOT_STORAGE_MISSING, thrown here and not by the stream. A
    * range that reaches past the end gives the bytes there are. An object that is replaced or deleted while it is read is
    * read to the end as it was, or the stream fails.

@@ -50,7 +50,8 @@ async function stage (t: Test, { frames, runs, algorithm = 'sha256', checksum, k
       map: { pack: PACKS[0] as string, offset: 0, storedLength: storedMap.length, rawLength: rawMap.length, sha256: sha256Hex(storedMap), codec: 1 }
     },
     file,
-    keep
+    keep,
+    packFiles: null
   }, {
     onEvent: event => {
       ranges = event.ranges

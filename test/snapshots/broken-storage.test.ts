@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { LocalStorage, type SnapshotWriter } from '../../src/index.ts'
@@ -62,4 +62,26 @@ t.test('where a deleted snapshot cannot be removed from storage, it is removed l
   isDown = false
   await writer.settle()
   t.notOk(existsSync(join(root, 'app', 'packs', id)))
+})
+
+t.test('packs that are files of this machine are read by the engine, without any byte going through the host', async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeLargeDatabase(path, 3_000_000)
+  class UnreadStorage extends LocalStorage {
+    override async get (...[key, options]: Parameters<LocalStorage['get']>): ReturnType<LocalStorage['get']> {
+      if (key.includes('/packs/')) throw new Error('nobody should read this here')
+      return await super.get(key, options)
+    }
+  }
+  const root = join(t.testdirName, 'backups')
+  const writer = writerFor(t, path, { storage: new UnreadStorage(root) })
+  const { id } = await writer.createSnapshot('first')
+  t.match(await writer.restoreFromSnapshot('first'), { status: 'SUCCESS' })
+
+  await t.test('and a disk that cannot be read is a failure of the storage, not damage', async t => {
+    rmSync(join(root, 'app', 'packs', id), { recursive: true })
+    writeFileSync(join(root, 'app', 'packs', id), 'a file instead of a folder')
+    await t.rejects(writer.restoreFromSnapshot('first'), { code: 'FST_SNAPSHOT_RESTORE_FAILED', cause: { code: 'FST_SNAPSHOT_STORAGE_FAILED' } })
+    await t.rejects(writer.verifySnapshot('first'), { code: 'FST_SNAPSHOT_STORAGE_FAILED' })
+  })
 })

@@ -6,17 +6,18 @@ import { decodeManifest, encodeManifest, type Manifest } from '../../src/format/
 import { sha256Hex } from '../../src/format/checksum.ts'
 import { flipBit } from '../helpers/damage.ts'
 import { contentOf, makeDatabase } from '../helpers/databases.ts'
+import { RemoteStorage } from '../helpers/remote-storage.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 
 interface Stored { writer: SnapshotWriter, path: string, pack: string, manifest: string, otherPack: string, otherManifest: string }
 
 /** Two snapshots of a database that has changed since. */
-async function makeSnapshots (t: Test): Promise<Stored> {
+async function makeSnapshots (t: Test, isRemote = false): Promise<Stored> {
   const folder = t.testdir()
   const path = join(folder, 'app.db')
   const database = makeDatabase(path, { rows: 12_000 })
   t.teardown(() => { database.close() })
-  const writer = writerFor(t, path)
+  const writer = writerFor(t, path, isRemote ? { storage: new RemoteStorage(join(folder, 'backups')) } : {})
   const { id } = await writer.createSnapshot('first')
   database.exec("UPDATE items SET text = 'changed' WHERE id % 3 = 0")
   const { id: otherId } = await writer.createSnapshot('second')
@@ -60,20 +61,22 @@ const damages: Record<string, (stored: Stored) => void> = {
 }
 
 for (const [damage, inflict] of Object.entries(damages)) {
-  t.test(`${damage}: nothing is restored and the live database is untouched`, async t => {
-    const stored = await makeSnapshots(t)
-    const { writer, path } = stored
-    const content = contentOf(path)
-    inflict(stored)
-    await t.rejects(writer.restoreFromSnapshot('first'), { code: 'FST_SNAPSHOT_DAMAGED', statusCode: 422 })
-    await t.rejects(writer.downloadSnapshot('first'), { code: 'FST_SNAPSHOT_DAMAGED' })
-    t.same(contentOf(path), content)
+  for (const isRemote of [false, true]) {
+    t.test(`${damage}, read ${isRemote ? 'through the storage' : 'where the files are'}: nothing is restored and the live database is untouched`, async t => {
+      const stored = await makeSnapshots(t, isRemote)
+      const { writer, path } = stored
+      const content = contentOf(path)
+      inflict(stored)
+      await t.rejects(writer.restoreFromSnapshot('first'), { code: 'FST_SNAPSHOT_DAMAGED', statusCode: 422 })
+      await t.rejects(writer.downloadSnapshot('first'), { code: 'FST_SNAPSHOT_DAMAGED' })
+      t.same(contentOf(path), content)
 
-    const verification = await writer.verifySnapshot('first')
-    t.equal(verification.isHealthy, false)
-    t.equal(verification.errors.length, 1)
-    t.match((await writer.getSnapshot('first')).replicas, [{ storage: 'local', state: /missing/.test(damage) ? 'MISSING' : 'DAMAGED' }])
-  })
+      const verification = await writer.verifySnapshot('first')
+      t.equal(verification.isHealthy, false)
+      t.equal(verification.errors.length, 1)
+      t.match((await writer.getSnapshot('first')).replicas, [{ storage: isRemote ? 'remote' : 'local', state: /missing/.test(damage) ? 'MISSING' : 'DAMAGED' }])
+    })
+  }
 }
 
 t.test('what was encoded again unchanged is still good', async t => {

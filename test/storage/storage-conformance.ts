@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import type { SnapshotStorage } from '../../src/storage/snapshot-storage.ts'
-import { puttingFiles } from './conformance/files.ts'
+import { puttingFiles, readingFiles } from './conformance/files.ts'
 import { failingWrites } from './conformance/failing-writes.ts'
 import type { Declare } from './conformance/helpers.ts'
 import { keys } from './conformance/keys.ts'
@@ -16,5 +16,5 @@ export function storageConformance (t: Test, name: string, make: (t: Test) => Pr
   const promise: Declare = (what, check) => {
     void t.test(`${name}: ${what}`, async t => { await check(t, await make(t)) })
   }
-  for (const declare of [writing, puttingFiles, failingWrites, reading, listing, deleting, keys]) declare(promise)
+  for (const declare of [writing, puttingFiles, failingWrites, reading, readingFiles, listing, deleting, keys]) declare(promise)
 }

@@ -1,9 +1,9 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { putFile } from '../../../src/storage/put-file.ts'
-import { keysOf, text, type Declare } from './helpers.ts'
+import { keysOf, read, text, type Declare } from './helpers.ts'
 
 /** A complete file, as an engine leaves it, in a folder of its own. */
 function makeFile (t: Test, content: string, parent = tmpdir()): string {
@@ -32,5 +32,15 @@ export function puttingFiles (promise: Declare): void {
     await t.rejects(putFile(storage, 'app/object', join(tmpdir(), 'nothing-here'), {}))
     await t.rejects(putFile(storage, 'app/object', makeFile(t, 'content'), { signal: AbortSignal.abort(new Error('changed my mind')) }), { message: 'changed my mind' })
     t.same(await keysOf(storage, ''), [])
+  })
+}
+
+export function readingFiles (promise: Declare): void {
+  promise('the file of an object, where there is one, holds its bytes, and of a missing object there is none', async (t, storage) => {
+    await storage.put('app/object', Buffer.from('first'))
+    await storage.put('app/object', Buffer.from('content'))
+    const content = storage.fileOf === undefined ? await read(storage, 'app/object') : readFileSync(storage.fileOf('app/object'))
+    t.equal(content.toString(), 'content')
+    t.notOk(storage.fileOf !== undefined && existsSync(storage.fileOf('app/missing')))
   })
 }

@@ -10,6 +10,7 @@ export function keys (promise: Declare): void {
       await t.rejects(storage.get(key), refused)
       await t.rejects(storage.head(key), refused)
       await t.rejects(storage.delete(key), refused)
+      if (storage.fileOf !== undefined) t.throws(() => storage.fileOf?.(key), refused)
     }
     t.same(await keysOf(storage, ''), [])
   })
