@@ -19,17 +19,26 @@ const LEAST_ALIVE = 0.5
 
 /** Null for a full snapshot. */
 export async function chooseParent (context: SnapshotContext, full: boolean): Promise<ParentInput | null> {
-  const { catalog, settings: { maxParentAge }, pageCacheFile } = context
+  const { catalog, settings: { maxParentAge, databaseName }, pageCacheFile } = context
   const description = full ? null : describe(pageCacheFile)
-  if (description === null) return null
-  const { id, packs } = description
-  const base = packs.toSorted((a, b) => b.liveBytes - a.liveBytes)[0] as CachedPack
-  if (!packs.every(({ storedAt }) => isYoung(storedAt, maxParentAge)) || base.liveBytes < base.bytes * LEAST_ALIVE) return null
-  const kept = packsToShare(catalog, packs.map(pack => pack.id))
-  for (const own of failedWithPacks(catalog, context.settings.databaseName).includes(id) ? packsOf(catalog, id) : []) kept.add(own)
-  const candidates = isFragmented(packs) ? [base] : packs
-  const isThere = await Promise.all(candidates.map(async pack => kept.has(pack.id) && await isStored(context, pack)))
-  return { cache: pageCacheFile, usable: candidates.filter((_, index) => isThere[index]).map(pack => pack.id) }
+  const packs = packsWorthSharing(description?.packs ?? [], maxParentAge)
+  if (packs.length === 0) return null
+  const kept = packsToShare(catalog, packs.map(({ id }) => id))
+  const offered = failedWithPacks(catalog, databaseName).find(id => id === description?.id)
+  for (const pack of offered === undefined ? [] : packsOf(catalog, offered)) kept.add(pack)
+  const isThere = await Promise.all(packs.map(async pack => kept.has(pack.id) && await isStored(context, pack)))
+  return { cache: pageCacheFile, usable: packs.filter((_, index) => isThere[index]).map(({ id }) => id) }
+}
+
+/**
+ * Which packs of the last snapshot are worth referring to: none where one is too old, or the largest is mostly dead; only that
+ * one where there are too many, or too much of them all is dead.
+ */
+export function packsWorthSharing (packs: CachedPack[], maxParentAge: number): CachedPack[] {
+  const [base] = packs.toSorted((a, b) => b.liveBytes - a.liveBytes)
+  if (base === undefined || !packs.every(({ storedAt }) => isYoung(storedAt, maxParentAge)) || base.liveBytes < base.bytes * LEAST_ALIVE) return []
+  const [stored, alive] = packs.reduce(([bytes, live], pack) => [bytes + pack.bytes, live + pack.liveBytes], [0, 0])
+  return packs.length > MOST_PACKS || alive < stored * LEAST_ALIVE ? [base] : packs
 }
 
 /** A cache that is gone or damaged costs a full snapshot, no more. */
@@ -45,11 +54,6 @@ function describe (file: string): PageCacheDescription | null {
 function isYoung (storedAt: string, maxAge: number): boolean {
   const age = Date.now() - Date.parse(storedAt)
   return age >= 0 && age < maxAge
-}
-
-function isFragmented (packs: CachedPack[]): boolean {
-  const [stored, alive] = packs.reduce(([bytes, live], pack) => [bytes + pack.bytes, live + pack.liveBytes], [0, 0])
-  return packs.length > MOST_PACKS || alive < stored * LEAST_ALIVE
 }
 
 async function isStored ({ storage, settings: { databaseName } }: SnapshotContext, { id, bytes }: CachedPack): Promise<boolean> {

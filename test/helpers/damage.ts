@@ -16,9 +16,9 @@ export function damageDatabase (path: string): void {
   writeFileSync(path, bytes)
 }
 
-/** All files below a folder, but for the catalog and locks: what is stored and what is left over. */
+/** All files below a folder, but for the catalog, caches and locks: what is stored and what is left over. */
 export function filesIn (folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter(entry => entry.isFile() && !/^catalog\.db|\.lock$|^\.database$/.test(entry.name) && !entry.parentPath.endsWith('.databases'))
+    .filter(entry => entry.isFile() && !/^catalog\.db|\.lock$|^\.database$/.test(entry.name) && !/\.(databases|cache)$/.test(entry.parentPath))
     .map(entry => join(entry.parentPath, entry.name)).sort()
 }

@@ -1,0 +1,282 @@
+import Database from 'better-sqlite3'
+import fc from 'fast-check'
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import t, { type Test } from 'tap'
+import type { SnapshotOptions, SnapshotWriter } from '../../src/index.ts'
+import { LocalStorage } from '../../src/index.ts'
+import { filesIn } from '../helpers/damage.ts'
+import { contentOf, makeDatabase } from '../helpers/databases.ts'
+import { download, writerFor } from '../helpers/round-trip.ts'
+
+interface Setup { path: string, backups: string, writer: SnapshotWriter, application: Database.Database }
+
+function setUp (t: Test, options: SnapshotOptions = {}): Setup {
+  const path = join(t.testdir(), 'app.db')
+  const application = makeDatabase(path, { rows: 3000 })
+  t.teardown(() => { application.close() })
+  return { path, backups: join(t.testdirName, 'backups'), application, writer: writerFor(t, path, options) }
+}
+
+const packsIn = (backups: string): string[] => filesIn(join(backups, 'app')).filter(file => file.endsWith('data.zst'))
+const changeRow = ({ application }: Setup, id: number): void => { application.prepare("UPDATE items SET text = 'changed ' || hex(randomblob(10)) WHERE id = ?").run(id) }
+
+async function contentOfSnapshot (t: Test, writer: SnapshotWriter, name: string): Promise<Record<string, string>> {
+  const file = join(t.testdirName, `${name}.downloaded.db`)
+  await download(writer, name, file)
+  const content = contentOf(file)
+  rmSync(file)
+  return content
+}
+
+/** Takes snapshots with a change before each, and keeps what each must have. */
+async function createSome (setup: Setup, names: string[]): Promise<Map<string, Record<string, string>>> {
+  const contents = new Map<string, Record<string, string>>()
+  for (const [index, name] of names.entries()) {
+    changeRow(setup, index * 17 + 1)
+    await setup.writer.createSnapshot(name)
+    contents.set(name, contentOf(setup.path))
+  }
+  return contents
+}
+
+t.test('an incremental snapshot is listed with its parent, stores little, and restores by itself', async t => {
+  const setup = setUp(t)
+  const { writer } = setup
+  const full = await writer.createSnapshot('full')
+  changeRow(setup, 5)
+  const incremental = await writer.createSnapshot('incremental')
+  const content = contentOf(setup.path)
+  t.match(full, { parentId: null, checksumAlgorithm: 'sha256' })
+  t.match(incremental, { parentId: full.id, checksumAlgorithm: 'sha256-tree', size: full.size })
+  t.ok(incremental.storedSize! < full.storedSize! / 5)
+  changeRow(setup, 6)
+  await writer.restoreFromSnapshot('incremental')
+  t.same(contentOf(setup.path), content)
+  t.match(await writer.verifySnapshot('incremental'), { isHealthy: true })
+})
+
+t.test('a full one is made on request, and where nothing older may be shared', async t => {
+  const setup = setUp(t)
+  await setup.writer.createSnapshot('first')
+  t.match(await setup.writer.createSnapshot('asked for', {}).catch((error: unknown) => error), { code: 'FST_SNAPSHOT_INVALID_NAME' })
+  t.match(await setup.writer.createSnapshot('full', { full: true }), { parentId: null })
+  const never = writerFor(t, setup.path, { maxParentAge: 0 })
+  t.match(await never.createSnapshot('never-shared'), { parentId: null })
+})
+
+t.test('what is older than the maximum age is not shared any more', async t => {
+  const setup = setUp(t, { maxParentAge: 60_000 })
+  const { id } = await setup.writer.createSnapshot('first')
+  t.match(await setup.writer.createSnapshot('young'), { parentId: id })
+  const now = Date.now()
+  t.intercept(Date, 'now', { value: () => now + 61_000 })
+  t.match(await setup.writer.createSnapshot('later'), { parentId: null })
+  t.intercept(Date, 'now', { value: () => now - 10_000 })
+  t.match(await setup.writer.createSnapshot('clock-set-back'), { parentId: null })
+})
+
+t.test('a page cache that is lost or damaged costs a full snapshot and nothing else', async t => {
+  const setup = setUp(t)
+  await setup.writer.createSnapshot('first')
+  const cache = join(setup.backups, '.cache', 'app.pages')
+  t.equal(statSync(cache).mode & 0o777, 0o600)
+  writeFileSync(cache, readFileSync(cache).fill(7, 10))
+  t.match(await setup.writer.createSnapshot('second'), { parentId: null })
+  rmSync(cache)
+  t.match(await setup.writer.createSnapshot('third'), { parentId: null })
+  t.match(await setup.writer.createSnapshot('fourth'), { parentId: String })
+})
+
+t.test('in whatever order snapshots are made and deleted, the others restore and no pack is left over', async t => {
+  let number = 0
+  const folder = t.testdir()
+  const step = fc.oneof(
+    { weight: 3, arbitrary: fc.record({ do: fc.constant('create' as const), full: fc.constantFrom(false, false, false, true), rows: fc.integer({ min: 0, max: 20 }) }) },
+    { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), which: fc.nat(20) }) },
+    { weight: 1, arbitrary: fc.record({ do: fc.constantFrom('lose the cache' as const, 'start again' as const) }) }
+  )
+  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 3, maxLength: 12 }), async steps => {
+    const path = join(folder, String(number++), 'app.db')
+    const options = { database: path }
+    const application = makeDatabaseAt(path)
+    let writer = writerFor(t, path, options)
+    const contents = new Map<string, Record<string, string>>()
+    try {
+      for (const [index, action] of steps.entries()) {
+        if (action.do === 'create') {
+          application.prepare('UPDATE items SET text = ? WHERE id % 20 < ?').run(`at ${index}`, action.rows)
+          const { id } = await writer.createSnapshot(undefined, { full: action.full })
+          contents.set(id, contentOf(path))
+        } else if (action.do === 'delete' && contents.size > 0) {
+          const id = [...contents.keys()][action.which % contents.size] as string
+          await writer.deleteSnapshot(id)
+          contents.delete(id)
+        } else if (action.do === 'lose the cache') {
+          rmSync(join(folder, String(number - 1), 'backups', '.cache'), { recursive: true, force: true })
+        } else if (action.do === 'start again') {
+          await writer.close()
+          writer = writerFor(t, path, options)
+        }
+      }
+      for (const [id, content] of contents) {
+        t.same(await contentOfSnapshot(t, writer, id), content)
+        t.match(await writer.verifySnapshot(id), { isHealthy: true })
+      }
+      for (const id of contents.keys()) await writer.deleteSnapshot(id)
+      t.same(filesIn(join(folder, String(number - 1), 'backups')), [], 'nothing is stored any more')
+    } finally {
+      application.close()
+      await writer.close()
+    }
+  }), { numRuns: 12 })
+})
+
+function makeDatabaseAt (path: string): Database.Database {
+  mkdirSync(dirname(path))
+  return makeDatabase(path, { rows: 400 })
+}
+
+t.test('what a storage no longer has is not shared', async t => {
+  const setup = setUp(t)
+  await setup.writer.createSnapshot('first')
+  const [pack] = packsIn(setup.backups)
+  writeFileSync(pack!, readFileSync(pack!).subarray(1))
+  t.match(await setup.writer.createSnapshot('after-a-cut'), { parentId: null })
+  for (const file of packsIn(setup.backups)) rmSync(file)
+  t.match(await setup.writer.createSnapshot('after-a-loss'), { parentId: null })
+  t.match(await setup.writer.verifySnapshot('after-a-loss'), { isHealthy: true })
+})
+
+t.test('what is known to be damaged is not shared', async t => {
+  const setup = setUp(t)
+  const { id } = await setup.writer.createSnapshot('first')
+  changeRow(setup, 1)
+  await setup.writer.createSnapshot('second')
+  const pack = packsIn(setup.backups).find(file => file.includes(id))
+  const bytes = readFileSync(pack!)
+  bytes[100] = bytes[100]! ^ 1
+  writeFileSync(pack!, bytes)
+  await setup.writer.verifySnapshot('first')
+  const third = await setup.writer.createSnapshot('third')
+  t.match(await setup.writer.verifySnapshot('third'), { isHealthy: true }, String(third.parentId))
+})
+
+t.test('after some small snapshots only the pack with the most of the pages is shared on', async t => {
+  const setup = setUp(t)
+  const names = Array.from({ length: 10 }, (_, index) => `s${index}`)
+  const contents = new Map<string, Record<string, string>>()
+  for (const [index, name] of names.entries()) {
+    setup.application.exec(`UPDATE items SET text = 'changed ' || hex(randomblob(10)) WHERE id < 400 OR id = ${1000 + index * 100}`)
+    await setup.writer.createSnapshot(name)
+    contents.set(name, contentOf(setup.path))
+  }
+  const packs = async (name: string): Promise<number> => {
+    const { id } = await setup.writer.getSnapshot(name)
+    return JSON.parse(readFileSync(join(setup.backups, 'app', 'snapshots', `${id}.json`), 'utf8').split('\n')[0]!).packs.length
+  }
+  const counts = await Promise.all(names.map(packs))
+  const drop = counts.findIndex((count, index) => count < counts[index - 1]!)
+  t.ok(drop > 3, counts.join())
+  t.equal(counts[drop], 2)
+  for (const name of ['s0', `s${drop - 1}`, `s${drop}`, 's9']) t.same(await contentOfSnapshot(t, setup.writer, name), contents.get(name))
+})
+
+t.test('where the most of what is stored is no longer in use, everything is stored anew', async t => {
+  const setup = setUp(t)
+  await setup.writer.createSnapshot('first')
+  for (let part = 0; part < 3; part++) {
+    setup.application.exec(`UPDATE items SET data = randomblob(280) WHERE id BETWEEN ${part * 900} AND ${part * 900 + 900}`)
+    const { parentId } = await setup.writer.createSnapshot(`part-${part}`)
+    t.notSame(parentId, null)
+  }
+  t.match(await setup.writer.createSnapshot('anew'), { parentId: null })
+})
+
+class FailingStorage extends LocalStorage {
+  readonly root: string
+  failing = /no key/
+  puts: string[] = []
+
+  constructor (root: string) {
+    super(root)
+    this.root = root
+  }
+
+  override async put (...args: Parameters<LocalStorage['put']>): ReturnType<LocalStorage['put']> {
+    if (this.failing.test(args[0])) throw Object.assign(new Error('the storage is down'), { code: 'FST_SNAPSHOT_STORAGE_FAILED' })
+    return await super.put(...args)
+  }
+
+  override async putFile (...args: Parameters<LocalStorage['putFile']>): ReturnType<LocalStorage['putFile']> {
+    if (this.failing.test(args[0])) throw Object.assign(new Error('the storage is down'), { code: 'FST_SNAPSHOT_STORAGE_FAILED' })
+    this.puts.push(args[0])
+    return await super.putFile(...args)
+  }
+}
+
+function setUpFailing (t: Test): Setup & { storage: FailingStorage } {
+  const storage = new FailingStorage(join(t.testdir(), 'elsewhere'))
+  const path = join(t.testdirName, 'app.db')
+  const application = makeDatabase(path, { rows: 3000 })
+  t.teardown(() => { application.close() })
+  return { path, backups: storage.root, storage, application, writer: writerFor(t, path, { storage }) }
+}
+
+t.test('a creation that fails once its pack is stored is tried again without storing that again', async t => {
+  const setup = setUpFailing(t)
+  const { storage, writer } = setup
+  storage.failing = /\/snapshots\//
+  await t.rejects(writer.createSnapshot('wanted'))
+  t.equal(packsIn(storage.root).length, 1, 'the pack is kept')
+  storage.failing = /no key/
+  changeRow(setup, 1)
+  const wanted = await writer.createSnapshot('wanted')
+  t.ok(wanted.storedSize! < statSync(packsIn(storage.root)[0]!).size / 5 || wanted.storedSize! < statSync(packsIn(storage.root)[1]!).size / 5)
+  t.same(await contentOfSnapshot(t, writer, 'wanted'), contentOf(setup.path))
+  t.match(await writer.verifySnapshot('wanted'), { isHealthy: true })
+  await writer.deleteSnapshot('wanted')
+  t.same(packsIn(storage.root), [], 'with the last snapshot that needs it, it goes')
+})
+
+t.test('a pack that was kept goes when the next snapshot does without it', async t => {
+  const { storage, writer } = setUpFailing(t)
+  storage.failing = /\/snapshots\//
+  await t.rejects(writer.createSnapshot('wanted'))
+  storage.failing = /no key/
+  await writer.createSnapshot('wanted', { full: true })
+  t.equal(packsIn(storage.root).length, 1)
+  t.equal(storage.puts.length, 2)
+})
+
+t.test('a creation whose pack could not be stored leaves nothing', async t => {
+  const { storage, writer } = setUpFailing(t)
+  storage.failing = /\/packs\//
+  await t.rejects(writer.createSnapshot('wanted'))
+  t.same(filesIn(storage.root), [])
+})
+
+t.test('a snapshot that the catalog has lost keeps its packs', async t => {
+  const setup = setUp(t)
+  const contents = await createSome(setup, ['first', 'second'])
+  const second = await setup.writer.getSnapshot('second')
+  await setup.writer.close()
+  new Database(join(setup.backups, 'catalog.db')).exec(`DELETE FROM snapshots WHERE id = '${second.id}'; DELETE FROM snapshotPacks WHERE snapshotId = '${second.id}'`).close()
+  const writer = writerFor(t, setup.path)
+  await writer.deleteSnapshot('first')
+  t.equal(packsIn(setup.backups).length, 2)
+  t.equal(contents.size, 2)
+})
+
+t.test('as long as a manifest cannot be read, no pack is removed', async t => {
+  const setup = setUp(t)
+  await createSome(setup, ['first'])
+  const unknown = join(setup.backups, 'app', 'snapshots', '00000000-0000-4000-8000-000000000000.json')
+  writeFileSync(unknown, 'damaged')
+  await setup.writer.deleteSnapshot('first')
+  t.equal(packsIn(setup.backups).length, 1)
+  rmSync(unknown)
+  await setup.writer.settle()
+  t.same(filesIn(join(setup.backups, 'app')), [], 'then it is removed')
+  t.notOk(existsSync(join(setup.backups, 'app')))
+})
