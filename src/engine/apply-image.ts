@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { BusyError, codeOf, DatabaseLockedError } from '../errors.ts'
 import { LockFile } from '../lock-file.ts'
+import { pause } from './ask-often.ts'
 import { isOfKind, kindOf, makeAlike, type Kind } from './database-kind.ts'
 import { LivePages } from './live-pages.ts'
 import { headerOf } from './page-source.ts'
@@ -43,9 +44,6 @@ const EVERY_PAGE = 0x7fffffff
 const RETRY_MS = 5
 /** SQLite's waiting writers sleep longer each time; after so long they sleep long enough to be overtaken. */
 const GATE_MS = 20
-const POLL_MS = 0.02
-/** Nobody wakes who waits for it. */
-const never = new Int32Array(new SharedArrayBuffer(4))
 const TRUNCATE_TRIES = 20
 const TRUNCATE_TIMEOUT_MS = 50
 
@@ -158,7 +156,7 @@ async function overtakeWriters (live: Database.Database, pages: LivePages, deadl
   live.pragma('busy_timeout = 0')
   while (!beganWriting(live) && performance.now() < deadline) {
     requireCurrent(pages)
-    Atomics.wait(never, 0, 0, POLL_MS)
+    pause()
   }
   live.pragma(`busy_timeout = ${timeout}`)
   if (!live.inTransaction) return

@@ -1,5 +1,6 @@
 import { fstatSync, openSync, statSync } from 'node:fs'
 import type Database from 'better-sqlite3'
+import { askOften } from './ask-often.ts'
 import { fileState, type FileState } from './file-state.ts'
 import { HEADER_BYTES, parseHeader, type DatabaseHeader } from './database-header.ts'
 import { framesByPage, pageReader, readFully, type PageFiles, type PageReader } from './page-reader.ts'
@@ -43,7 +44,7 @@ const PIN_TRIES = 1000
 /** Begins a read transaction: from here on this connection sees one moment of the database. */
 export function pin (database: Database.Database): void {
   database.exec('BEGIN')
-  database.pragma('schema_version')
+  askOften(database, () => database.pragma('schema_version'))
 }
 
 /**

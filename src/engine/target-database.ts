@@ -2,6 +2,7 @@ import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { codeOf, DatabaseDamagedError, DatabaseLockedError, DatabaseMissingError, DatabaseUnwritableError, isSnapshotError, messageOf, NoRoomError, NotADatabaseError } from '../errors.ts'
+import { askOften } from './ask-often.ts'
 
 /** The database of the application, and how long to wait for locks on it. */
 export interface Target { path: string, lockTimeoutMs: number }
@@ -19,7 +20,7 @@ export function openTarget ({ path, lockTimeoutMs }: Target): Database.Database 
     accessSync(dirname(file), constants.W_OK)
     const database = new Database(file, { fileMustExist: true, timeout: lockTimeoutMs })
     try {
-      database.pragma('schema_version') // the first read: recovers what a killed writer left
+      askOften(database, () => database.pragma('schema_version')) // the first read: recovers what a killed writer left
       return database
     } catch (error) {
       database.close()

@@ -48,7 +48,7 @@ export async function createSnapshot (context: SnapshotContext, request: CreateR
     return toSnapshot(created)
   } catch (error) {
     const explained = isForCallers(error) ? error : new CreateFailedError(messageOf(error), { cause: error })
-    await abandon(context, row).catch(cause => { logger.warn({ err: cause, snapshot: row.name }, 'Remains of a failed snapshot could not be removed yet') })
+    await abandon(context, row, codeOf(error) !== 'FST_SNAPSHOT_NO_ROOM').catch(cause => { logger.warn({ err: cause, snapshot: row.name }, 'Remains of a failed snapshot could not be removed yet') })
     recordCreationFailed(catalog, row.id, { code: codeOf(explained) as string, message: messageOf(explained) }, new Date().toISOString())
     if (codeOf(explained) === 'FST_SNAPSHOT_DATABASE_DAMAGED') recordDamage(context, messageOf(explained))
     logger.error({ err: error, snapshot: row.name }, `Failed to create snapshot: ${messageOf(error)}`)
@@ -72,9 +72,9 @@ function insertRow (context: SnapshotContext, { name, labels, trigger }: CreateR
   })
 }
 
-/** Removes what is stored of a creation that came to nothing, but for a pack that the next one need not store again. */
-export async function abandon (context: SnapshotContext, row: SnapshotRow): Promise<void> {
-  if (isOffered(context, row.id)) await context.storage.delete(manifestKey(row.database, row.id))
+/** Removes what is stored of a creation that came to nothing; a pack may be kept, which the next one need not store again. */
+export async function abandon (context: SnapshotContext, row: SnapshotRow, keepPack: boolean): Promise<void> {
+  if (keepPack && isOffered(context, row.id)) await context.storage.delete(manifestKey(row.database, row.id))
   else await removeStored(context, row)
 }
 

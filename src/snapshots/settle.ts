@@ -52,7 +52,7 @@ async function settleCreation (context: SnapshotContext, row: SnapshotRow): Prom
     logger.warn({ snapshot: row.name }, 'An interrupted snapshot was found complete')
   } catch (error) {
     if (!['FST_SNAPSHOT_DAMAGED', undefined].includes(codeOf(error))) throw error
-    await abandon(context, row)
+    await abandon(context, row, true)
     recordCreationFailed(catalog, row.id, interrupted('the process ended during the creation'), new Date().toISOString())
     logger.warn({ snapshot: row.name, reason: messageOf(error) }, 'An interrupted snapshot was removed')
   }
