@@ -50,6 +50,9 @@ export const PinnedError = define('FST_SNAPSHOT_PINNED', 'The snapshot %s is pin
 /** The snapshot cannot be restored, for the reason given. */
 export const NotRestorableError = define('FST_SNAPSHOT_NOT_RESTORABLE', 'The snapshot %s cannot be restored: %s', 409)
 
+/** Something is where a snapshot was to be restored to as a file. */
+export const DestinationTakenError = define('FST_SNAPSHOT_DESTINATION_TAKEN', 'There is already something at %s; choose a path where neither a file nor a -wal, -shm or -journal of one is, or move it aside first', 409)
+
 /** What is stored of the snapshot is damaged, incomplete, or of a newer version. Nothing was changed. */
 export const SnapshotDamagedError = define('FST_SNAPSHOT_DAMAGED', 'The snapshot is damaged or unreadable: %s', 422)
 

@@ -70,5 +70,7 @@ export const ListArguments = Type.Object({
 
 export const RestoreArguments = Type.Object({ allowDamaged: Type.Optional(Type.Boolean()), before }, closed)
 
+export const PathArgument = Type.String({ pattern: '^[^\\0]+$', description: 'the path of a file' })
+
 /** How many scheduled snapshots are kept. */
 export const KeepLast = Type.Integer({ minimum: 1, description: 'a whole number of at least 1' })

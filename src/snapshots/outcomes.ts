@@ -42,6 +42,14 @@ export interface RestoreResult {
   lockedMs: number
 }
 
+/** What a successful restore to a file reports. */
+export interface FileRestoreResult {
+  snapshot: Snapshot
+  /** Absolute path of the database file. */
+  path: string
+  durationMs: number
+}
+
 export interface Health {
   /** `unhealthy`: the database failed its last check. `degraded`: it is fine, its snapshots are not. */
   status: 'ok' | 'degraded' | 'unhealthy'

@@ -8,15 +8,16 @@ import { marksKey } from '../format/keys.ts'
 import { encodeMarks } from '../format/marks.ts'
 import { snapshotSettings, type SnapshotOptions } from '../options.ts'
 import { requireFit } from '../schemas/fit.ts'
-import { CreateArguments, KeepLast, ListArguments, RestoreArguments, SnapshotQuery, UpdateBody } from '../schemas/requests.ts'
+import { CreateArguments, KeepLast, ListArguments, PathArgument, RestoreArguments, SnapshotQuery, UpdateBody } from '../schemas/requests.ts'
 import { SnapshotContext } from './context.ts'
 import { createSnapshot } from './create-snapshot.ts'
 import { deleteSnapshot } from './delete-snapshot.ts'
 import { requireRoom } from './disk-space.ts'
 import { removeDatabase } from './remove-database.ts'
 import { healthOf } from './health.ts'
-import type { Health, RestoreResult, Verification } from './outcomes.ts'
+import type { FileRestoreResult, Health, RestoreResult, Verification } from './outcomes.ts'
 import { requireRestorable, restoreSnapshot } from './restore-snapshot.ts'
+import { restoreToFile } from './restore-to-file.ts'
 import { applyRetention } from './retention.ts'
 import { settleInterrupted } from './settle.ts'
 import { checkName } from './snapshot-name.ts'
@@ -52,6 +53,11 @@ export interface ListOptions {
 export interface LatestOptions {
   /** With `latest`: the newest one that is not younger than this ISO 8601 time. A name or an id means the same with it. */
   before?: string
+}
+
+export interface RestoreOptions extends LatestOptions {
+  /** Restore also a snapshot of a damaged database, kept as evidence. Default false. */
+  allowDamaged?: boolean
 }
 
 /**
@@ -145,16 +151,22 @@ export class SnapshotWriter {
    * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE, FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_DATABASE_*,
    * FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_RESTORE_FAILED
    */
-  async restoreFromSnapshot (reference: string, options: LatestOptions & { allowDamaged?: boolean } = {}): Promise<RestoreResult> {
-    requireFit(RestoreArguments, options, 'options')
-    const { allowDamaged = false, ...latest } = options
-    const { id, ...found } = this.#find(reference, latest)
-    requireRestorable({ id, ...found }, allowDamaged)
-    return await this.#run(async signal => {
-      const row = this.#find(id)
-      requireRestorable(row, allowDamaged)
-      return await restoreSnapshot(this.#context, row, signal)
-    })
+  async restoreFromSnapshot (reference: string, options: RestoreOptions = {}): Promise<RestoreResult> {
+    const id = this.#findRestorable(reference, options)
+    return await this.#run(async signal => await restoreSnapshot(this.#context, this.#requireRestorable(id, options), signal))
+  }
+
+  /**
+   * Brings a snapshot as a plain database file to a path where nothing is; folders are made. The file is there, for its owner
+   * only, once every byte is verified, SQLite's quick_check has passed, and all of it is on disk. The live database is not touched.
+   * @param path relative to the working directory
+   * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE, FST_SNAPSHOT_DESTINATION_TAKEN, FST_SNAPSHOT_DAMAGED,
+   * FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_RESTORE_FAILED
+   */
+  async restoreToFile (reference: string, path: string, options: RestoreOptions = {}): Promise<FileRestoreResult> {
+    requireFit(PathArgument, path, 'path')
+    const id = this.#findRestorable(reference, options)
+    return await this.#run(async signal => await restoreToFile(this.#context, this.#requireRestorable(id, options), path, signal))
   }
 
   /** Reads back every stored byte of a snapshot. Damage is an outcome, not an error. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE */
@@ -225,6 +237,19 @@ export class SnapshotWriter {
   async #settle (): Promise<void> {
     await settleInterrupted(this.#context, this.#isFirst)
     this.#isFirst = false
+  }
+
+  #findRestorable (reference: string, options: RestoreOptions): string {
+    requireFit(RestoreArguments, options, 'options')
+    const { allowDamaged, ...latest } = options
+    return this.#requireRestorable(this.#find(reference, latest).id, options).id
+  }
+
+  /** Asked again when its turn has come: by then it may be another one. */
+  #requireRestorable (id: string, { allowDamaged = false }: RestoreOptions): SnapshotRow {
+    const row = this.#find(id)
+    requireRestorable(row, allowDamaged)
+    return row
   }
 
   #find (reference: string, latest: LatestOptions = {}): SnapshotRow {

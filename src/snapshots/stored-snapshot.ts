@@ -46,14 +46,19 @@ export async function readManifest ({ storage }: SnapshotContext, { id, database
  * @throws FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_STORAGE_FAILED
  */
 export async function stage (context: SnapshotContext, manifest: Manifest, file: string, signal: AbortSignal): Promise<StageImageResult> {
-  return await runStaging(context, manifest, { file, keep: true }, signal)
+  return await runStaging(context, manifest, { file, keep: 'for now' }, signal)
+}
+
+/** The same for a file that is to last: it is on disk, as far as that is up to the file itself. */
+export async function stageDurably (context: SnapshotContext, manifest: Manifest, file: string, signal: AbortSignal): Promise<StageImageResult> {
+  return await runStaging(context, manifest, { file, keep: 'durably' }, signal)
 }
 
 /** The same, keeping nothing. @returns what stands in which pack */
 export async function verifyImage (context: SnapshotContext, manifest: Manifest, signal: AbortSignal): Promise<MappedFrames> {
   const file = context.temporaryFile(`verify-${randomUUID()}.db`)
   try {
-    return (await runStaging(context, manifest, { file, keep: false }, signal)).mapped as MappedFrames
+    return (await runStaging(context, manifest, { file, keep: 'not' }, signal)).mapped as MappedFrames
   } finally {
     removeDatabase(file) // an engine that was killed could not
   }

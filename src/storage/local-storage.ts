@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { link, mkdir, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises'
+import { link, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { codeOf, messageOf, NoRoomError, StorageError, StorageExistsError, StorageMissingError } from '../errors.ts'
 import { chunksOf } from './put-file.ts'
-import { syncFolder } from './sync-folder.ts'
+import { makeFolder, syncFolder } from './sync-folder.ts'
 import type { GetOptions, PutOptions, SnapshotStorage, StoredObject } from './snapshot-storage.ts'
 import { checkKey, checkPrefix } from './storage-key.ts'
 
@@ -152,19 +152,12 @@ export class LocalStorage implements SnapshotStorage {
   /** Makes something in a folder, again where a deletion has taken that away in between, as it was empty. */
   async #inFolder<T> (folder: string, make: () => Promise<T>, tries = FOLDER_TRIES): Promise<T> {
     try {
-      await this.#makeFolder(folder)
+      await makeFolder(folder)
       return await make()
     } catch (error) {
       if (codeOf(error) !== MISSING || tries === 1) throw error
       return await this.#inFolder(folder, make, tries - 1)
     }
-  }
-
-  /** Makes a folder and fsyncs the parents that got a new entry. */
-  async #makeFolder (folder: string): Promise<void> {
-    const first = await mkdir(folder, { recursive: true, mode: 0o700 })
-    if (first === undefined) return
-    for (let made = folder; made.length >= first.length; made = dirname(made)) await syncFolder(dirname(made))
   }
 
   async #removeEmptyFolders (folder: string): Promise<void> {

@@ -1,0 +1,58 @@
+import { randomUUID } from 'node:crypto'
+import { lstatSync } from 'node:fs'
+import { link, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import type { SnapshotRow } from '../catalog/schema.ts'
+import { codeOf, DestinationTakenError, messageOf, RestoreFailedError, SnapshotDamagedError } from '../errors.ts'
+import { makeFolder, syncFolder } from '../storage/sync-folder.ts'
+import type { SnapshotContext } from './context.ts'
+import { folderOf, requireRoom } from './disk-space.ts'
+import { isForCallers } from './operation-errors.ts'
+import type { FileRestoreResult } from './outcomes.ts'
+import { removeDatabase } from './remove-database.ts'
+import { toSnapshot } from './snapshot.ts'
+import { readManifest, stageDurably } from './stored-snapshot.ts'
+
+/** Brings a snapshot as a database file to a path where nothing is. It is there once all of it is verified and durable. */
+export async function restoreToFile (context: SnapshotContext, row: SnapshotRow, destination: string, signal: AbortSignal): Promise<FileRestoreResult> {
+  const started = performance.now()
+  const path = resolve(destination)
+  try {
+    requireFree(path)
+    await placeFile(context, row, path, signal)
+  } catch (error) {
+    const explained = isForCallers(error) ? error : new RestoreFailedError(messageOf(error), { cause: error })
+    context.logger.error({ err: error, snapshot: row.name, path }, `Restore to a file failed: ${messageOf(error)}`)
+    throw explained
+  }
+  const durationMs = Math.round(performance.now() - started)
+  context.logger.info({ snapshot: row.name, path, durationMs }, 'Snapshot restored to a file')
+  return { snapshot: toSnapshot(row), path, durationMs }
+}
+
+async function placeFile (context: SnapshotContext, row: SnapshotRow, path: string, signal: AbortSignal): Promise<void> {
+  const folder = folderOf(path)
+  const partial = join(folder, `.restore_${randomUUID()}.partial`)
+  const manifest = await readManifest(context, row)
+  await makeFolder(folder)
+  await requireRoom([{ folder, bytes: manifest.image.size, what: 'the database file' }])
+  try {
+    const { errors } = await stageDurably(context, manifest, partial, signal)
+    if (errors.length > 0 && manifest.integrity !== 'failed') throw new SnapshotDamagedError(errors.slice(0, 3).join('; '))
+    requireFree(path)
+    await link(partial, path)
+    await rm(partial)
+    await syncFolder(folder)
+  } catch (error) {
+    throw codeOf(error) === 'EEXIST' ? new DestinationTakenError(path, { cause: error }) : error
+  } finally {
+    removeDatabase(partial)
+  }
+}
+
+/** A -wal or -journal of another database would be taken for that of the new one. */
+function requireFree (path: string): void {
+  for (const taken of ['', '-wal', '-shm', '-journal'].map(suffix => path + suffix)) {
+    if (lstatSync(taken, { throwIfNoEntry: false }) !== undefined) throw new DestinationTakenError(taken)
+  }
+}
