@@ -21,6 +21,8 @@ export interface SnapshotOptions {
   recoveryDir?: string
   /** Where snapshots are stored. Default: local files in `snapshotDir`. */
   storage?: SnapshotStorage
+  /** Limits the bytes that go to and come from the storage, both together. Default: no limit. */
+  maxBytesPerSecond?: number
   /** zstd level from 1 (fastest, the default) to 19 (smallest). */
   compressionLevel?: number
   /**
@@ -122,6 +124,7 @@ const snapshotOptions = {
   snapshotDir: Text,
   recoveryDir: Text,
   storage: Type.Object({}),
+  maxBytesPerSecond: Type.Number({ minimum: 1, description: 'a number of at least 1' }),
   compressionLevel: Type.Integer({ minimum: 1, maximum: 19, description: 'a whole number from 1 to 19' }),
   maxParentAge: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'a whole number of milliseconds' }),
   lockTimeout: Milliseconds,

@@ -7,6 +7,7 @@ import type { Logger } from '../logger.ts'
 import type { SnapshotSettings } from '../options.ts'
 import { LocalStorage } from '../storage/local-storage.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
+import { ThrottledStorage } from '../storage/throttled-storage.ts'
 import { claimPlaces, requireClaim } from './claim.ts'
 import { OperationQueue } from './operation-queue.ts'
 
@@ -35,7 +36,7 @@ export class SnapshotContext {
 
   /** @throws FST_SNAPSHOT_INVALID_OPTION, FST_SNAPSHOT_CATALOG_UNUSABLE */
   constructor (settings: SnapshotSettings) {
-    const { snapshotDir, databaseName } = settings
+    const { snapshotDir, databaseName, maxBytesPerSecond } = settings
     this.settings = { ...settings, recoveryDir: claimPlaces(settings) }
     this.logger = settings.logger
     this.target = { path: settings.database, lockTimeoutMs: settings.lockTimeout }
@@ -43,7 +44,8 @@ export class SnapshotContext {
     this.pageCacheFile = join(snapshotDir, '.cache', `${databaseName}.pages`)
     this.engineLockFile = join(snapshotDir, '.locks', `${databaseName}.engine.lock`)
     this.catalog = Catalog.open(snapshotDir)
-    this.storage = settings.storage ?? new LocalStorage(snapshotDir)
+    const storage = settings.storage ?? new LocalStorage(snapshotDir)
+    this.storage = maxBytesPerSecond === undefined ? storage : new ThrottledStorage(storage, maxBytesPerSecond)
     this.queue = new OperationQueue({
       lockFile: join(snapshotDir, '.locks', `${databaseName}.lock`),
       engineLockFile: this.engineLockFile,
