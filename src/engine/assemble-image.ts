@@ -7,39 +7,50 @@ import type { ImageFile } from './image-file.ts'
 import { asDamage } from './snapshot-damage.ts'
 import type { PackSource } from './pack-source.ts'
 
-export interface Assembly {
-  pageMap: PageMap
+/** Where pages come to. */
+export interface Placement {
   runs: RunsByFrame
   pageSize: number
-  /** Gets every page, in the order of the frames. */
-  checksum: ImageChecksum
-  /** Where the pages go; null for nowhere. */
+  /** Gets every page; null for one that is made later. */
+  checksum: ImageChecksum | null
+  /** Gets every page; null for nothing. */
   target: ImageFile | null
+}
+
+export interface Assembly extends Placement {
+  pageMap: PageMap
+  /** Positions of the frames to fetch, in this order. */
+  wanted: number[]
+}
+
+/** Brings the pages of a frame to their places in the image. */
+export async function placeFrame ({ runs, pageSize, checksum, target }: Placement, frame: number, raw: Buffer): Promise<void> {
+  for (const { imagePage, count, framePage } of runs.of(frame)) {
+    const pages = raw.subarray(framePage * pageSize, (framePage + count) * pageSize)
+    const written = target?.write(pages, (imagePage - 1) * pageSize)
+    checksum?.add(pages, imagePage)
+    await written
+  }
 }
 
 /** Frames in memory at the same time. */
 const FRAMES_AHEAD = 4
 
 /**
- * Brings the pages of all frames to their places in the image. Frames are fetched and decompressed ahead, each on a thread
- * of its own, while the ones before them are hashed and written.
+ * Fetches frames and brings their pages to their places. They are fetched and decompressed ahead, each on a thread of its own,
+ * while the ones before them are hashed and written.
  * @throws FST_SNAPSHOT_DAMAGED for a frame that is not what was stored
  */
-export async function assembleImage ({ pageMap: { packs, frames }, runs, pageSize, checksum, target }: Assembly, source: PackSource): Promise<void> {
+export async function assembleImage (assembly: Assembly, source: PackSource): Promise<void> {
+  const { pageMap: { packs, frames }, wanted } = assembly
   const ahead: Array<{ index: number, raw: Promise<Buffer> }> = []
   const placeOldest = async (): Promise<void> => {
     const { index, raw } = ahead.shift() as { index: number, raw: Promise<Buffer> }
-    const bytes = await raw
-    for (const { imagePage, count, framePage } of runs.of(index)) {
-      const pages = bytes.subarray(framePage * pageSize, (framePage + count) * pageSize)
-      const written = target?.write(pages, (imagePage - 1) * pageSize)
-      checksum.add(pages, imagePage)
-      await written
-    }
+    await placeFrame(assembly, index, await raw)
   }
   try {
-    for (const [index, frame] of frames.entries()) {
-      if (!runs.isUsed(index)) continue
+    for (const index of wanted) {
+      const frame = frames[index] as MappedFrame
       const raw = asDamage(async () => await loadFrame(packs[frame.pack] as string, frame, source))
       raw.catch(() => {}) // thrown when its turn comes
       ahead.push({ index, raw })

@@ -66,11 +66,12 @@ export async function verifyImage (context: SnapshotContext, manifest: Manifest,
 
 type StageTarget = Pick<StageImageInput, 'file' | 'keep'>
 
-/** The engine reads the packs itself where they are local files; else it gets their bytes from here. */
+/** The engine reads the packs itself where they are local files; else it gets from here what the live database does not have. */
 async function runStaging (context: SnapshotContext, manifest: Manifest, target: StageTarget, signal: AbortSignal): Promise<StageImageResult> {
   const { image, map } = manifest
   const packFiles = packFilesOf(context.storage, manifest)
-  const input = { manifest: { image, map }, packFiles, ...target }
+  const live = packFiles === null && target.keep !== 'not' ? { target: { ...context.target, lockTimeoutMs: 0 }, level: context.settings.compressionLevel } : null
+  const input = { manifest: { image, map }, packFiles, live, ...target }
   return await asDamage(async () => packFiles === null ? await stageStreamed(context, manifest, input, signal) : await context.runEngine('stage-image', input, { signal }))
 }
 
@@ -88,17 +89,17 @@ async function stageStreamed ({ storage }: SnapshotContext, { database, map }: M
   let sent: Promise<void> = Promise.resolve()
   const engine = new Engine('stage-image', input, {
     signal,
-    onEvent: ({ ranges }) => { sent = send(ranges, true) }
+    onEvent: ({ ranges }) => { sent = send(ranges) }
   })
   // What goes wrong with the storage ends the engine, which would wait for bytes that never come.
-  const send = async (ranges: PackRange[], end: boolean): Promise<void> => {
+  const send = async (ranges: PackRange[]): Promise<void> => {
     try {
-      await pipeline(Readable.from(readRanges(storage, database, ranges, signal)), engine.input, { end })
+      await pipeline(Readable.from(readRanges(storage, database, ranges, signal)), engine.input, { end: false })
     } catch (error) {
       engine.kill(error)
     }
   }
-  await send([{ pack: map.pack, offset: map.offset, length: map.storedLength }], false)
+  await send([{ pack: map.pack, offset: map.offset, length: map.storedLength }])
   const result = await engine.result
   await sent
   return result

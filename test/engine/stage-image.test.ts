@@ -51,11 +51,12 @@ async function stage (t: Test, { frames, runs, algorithm = 'sha256', checksum, k
     },
     file,
     keep,
-    packFiles: null
+    packFiles: null,
+    live: null
   }, {
     onEvent: event => {
       ranges = event.ranges
-      engine.input.end(Buffer.concat(ranges.map(({ pack, offset, length }) => (packs[PACKS.indexOf(pack)] as Buffer).subarray(offset, offset + length))))
+      engine.input.write(Buffer.concat(ranges.map(({ pack, offset, length }) => (packs[PACKS.indexOf(pack)] as Buffer).subarray(offset, offset + length))))
     }
   })
   engine.input.write(storedMap)
