@@ -44,8 +44,12 @@ export const snapshots = sqliteTable('snapshots', {
 }, table => [
   uniqueIndex('snapshots_name_in_use').on(table.database, table.name).where(sql`${table.status} <> 'FAILED' and ${table.deletedAt} is null`),
   uniqueIndex('snapshots_order').on(table.database, table.sequence, table.id),
-  index('snapshots_name').on(table.database, table.name),
-  index('snapshots_status').on(table.database, table.status, table.sequence)
+  // Deleted ones soon outnumber the others, and are in none of these.
+  index('snapshots_present').on(table.database, table.sequence, table.id).where(isNull(table.deletedAt)),
+  index('snapshots_source').on(table.database, table.source, table.sequence, table.createdAt).where(isNull(table.deletedAt)),
+  index('snapshots_name').on(table.database, table.name, table.sequence).where(isNull(table.deletedAt)),
+  index('snapshots_status').on(table.database, table.status, table.sequence, table.id).where(isNull(table.deletedAt)),
+  index('snapshots_to_remove').on(table.database).where(sql`${table.deletedAt} is not null and ${table.replicas} <> '[]'`)
 ])
 
 /** The packs that each snapshot needs; of a failed one, those that were stored before it failed. */
