@@ -13,7 +13,9 @@ export interface Writer {
 
 export async function startWriter (path: string): Promise<Writer> {
   const child = fork(fileURLToPath(new URL('writer-process.ts', import.meta.url)), [path, String(INTERVAL_MS)])
-  const answer = async (): Promise<unknown> => (await once(child, 'message'))[0]
+  const died = once(child, 'exit').then(() => { throw new Error('the writer has ended') })
+  died.catch(() => {})
+  const answer = async (): Promise<unknown> => (await Promise.race([once(child, 'message'), died]))[0]
   await answer()
   return {
     report: async () => {
