@@ -33,7 +33,7 @@ function selectPacks (catalog: Catalog, packs: string[]): Array<{ packId: string
 /** Failed snapshots of which packs are kept for the next one. */
 export function failedWithPacks (catalog: Catalog, database: string): string[] {
   return catalog.read(query => query.selectDistinct({ id: snapshots.id }).from(snapshotPacks).innerJoin(snapshots, eq(snapshots.id, snapshotPacks.snapshotId))
-    .where(and(eq(snapshots.database, database), eq(snapshots.status, 'FAILED'))).all()).map(({ id }) => id)
+    .where(and(eq(snapshots.database, database), eq(snapshots.status, 'FAILED'), isNull(snapshots.deletedAt))).all()).map(({ id }) => id)
 }
 
 export function isPresent (catalog: Catalog, snapshotId: string): boolean {
