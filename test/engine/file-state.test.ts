@@ -3,7 +3,7 @@ import { utimesSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import Database from 'better-sqlite3'
-import { isUnchanged, type FileState } from '../../src/engine/file-state.ts'
+import { bootId, isUnchanged, type FileState } from '../../src/engine/file-state.ts'
 import { pinPages } from '../../src/engine/page-source.ts'
 import { makeDatabase, type JournalMode } from '../helpers/databases.ts'
 
@@ -81,6 +81,14 @@ t.test('times are settled once no later write can have the same ones', async t =
   t.notOk(settledAt(-9.5), 'written a moment before')
   t.notOk(settledAt(-60), 'written in the future')
   t.notOk(pinnedState(path).isSettled, 'changed a moment before')
+})
+
+t.test('after a new start of the machine, times prove nothing', async t => {
+  const { path } = inUse(t)
+  const state = stateOf(path)
+  t.match(state.boot, /^[0-9a-f-]{36}$/)
+  t.equal(bootId('/no/such/file'), '', 'as on systems that do not count them')
+  t.notOk(isUnchanged({ ...state, boot: 'an earlier one' }, state))
 })
 
 t.test('what is not settled, or not known, may have changed', async t => {
