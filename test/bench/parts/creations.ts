@@ -37,8 +37,8 @@ export async function creations (bench: Bench): Promise<Part> {
     table: [...table, ...unfinished],
     bars: [
       atMostTimes('full snapshot under a writer', 0.4, 'the shell pipeline', own, secondsOf(figures, SHELL)),
-      atMostTimes('', 0.5, 'Litestream', own, secondsOf(figures, LITESTREAM)),
-      atMostTimes('', 2, '`zstd -1 -T2` of the bare file', own, secondsOf(figures, BARE_ZSTD))
+      atMostTimes('full snapshot under a writer', 0.5, 'Litestream', own, secondsOf(figures, LITESTREAM)),
+      atMostTimes('full snapshot under a writer', 2, '`zstd -1 -T2` of the bare file', own, secondsOf(figures, BARE_ZSTD))
     ]
   }
 }
