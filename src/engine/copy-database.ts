@@ -1,9 +1,12 @@
 import { closeSync, openSync, rmSync, statSync } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { chmod, open } from 'node:fs/promises'
 import type Database from 'better-sqlite3'
+import { cloneFile } from './clone-file.ts'
+import { LOCK_BYTE } from './page-reader.ts'
 import { readDirectly, type PageSource } from './page-source.ts'
 import { syncFile } from './safety-copy.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
+import { writeFully } from './write-fully.ts'
 
 export interface CopyDatabaseInput {
   source: Target
@@ -20,7 +23,7 @@ export async function copyDatabase ({ source, copy }: CopyDatabaseInput): Promis
   await explainedAsync(source, async () => {
     const database = openTarget(source)
     try {
-      await readDirectly(database, async pages => { await writePages(pages, copy) }, async () => {
+      await readDirectly(database, async pages => { if (!await clonePages(pages, copy)) await writePages(pages, copy) }, async () => {
         rmSync(copy, { force: true })
         await copyPinned(database, copy)
         syncFile(copy)
@@ -29,6 +32,31 @@ export async function copyDatabase ({ source, copy }: CopyDatabaseInput): Promis
       database.close()
     }
   })
+}
+
+/**
+ * A clone of the file, where the file system has such, needs only the pages of the log besides. While the transaction is
+ * pinned no other page of the file is written.
+ * @returns false, having left nothing, where that is not possible
+ */
+async function clonePages ({ files: { file, log }, pageSize, pageCount, read }: PageSource, copy: string): Promise<boolean> {
+  if (!await cloneFile(file, copy)) return false
+  await chmod(copy, 0o600)
+  const handle = await open(copy, 'r+')
+  try {
+    await handle.truncate(pageCount * pageSize)
+    const page = Buffer.allocUnsafe(pageSize)
+    const lockBytePage = LOCK_BYTE / pageSize + 1 // is read as zeros, whatever the file has there
+    for (let number = 1; number <= pageCount; number++) {
+      if (number !== lockBytePage && !log?.frames[number]) continue
+      read(page, (number - 1) * pageSize)
+      await writeFully(handle, page, (number - 1) * pageSize)
+    }
+    await handle.sync()
+    return true
+  } finally {
+    await handle.close()
+  }
 }
 
 async function writePages ({ pageSize, pageCount, read }: PageSource, copy: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { constants, open, type FileHandle } from 'node:fs/promises'
+import { writeFully } from './write-fully.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 /** Written bytes after which the disk is set to work, beside everything else: else all of it would be left to the end. */
@@ -25,7 +26,7 @@ export class ImageFile {
   }
 
   async write (pages: Buffer, offset: number): Promise<void> {
-    for (let written = 0; written < pages.length;) written += (await this.#handle.write(pages, written, pages.length - written, offset + written)).bytesWritten
+    await writeFully(this.#handle, pages, offset)
     this.#unsyncedBytes += pages.length
     if (!this.#isDurable || this.#unsyncedBytes < SYNC_BYTES) return
     this.#unsyncedBytes = 0

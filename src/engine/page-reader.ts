@@ -16,7 +16,7 @@ const WAL_HEADER_BYTES = 32
 const FRAME_HEADER_BYTES = 24
 const FRAME_SALTS_AT = 8
 /** SQLite keeps locks on the page that has this byte, and never any content (https://sqlite.org/fileformat2.html#the_lock_byte_page). */
-const LOCK_BYTE = 0x40000000
+export const LOCK_BYTE = 0x40000000
 
 /** Reads a database's files past SQLite. What the file is too short for is zeros, as SQLite has it. */
 export function pageReader ({ file, pageSize, log }: PageFiles): PageReader {

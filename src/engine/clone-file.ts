@@ -1,0 +1,37 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { constants, fstatSync } from 'node:fs'
+import { copyFile, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** The descriptor names the file itself, whatever takes its place at its path meanwhile. */
+const CLONE = "fs.copyFileSync('/proc/self/fd/3', process.argv[1], fs.constants.COPYFILE_EXCL | fs.constants.COPYFILE_FICLONE_FORCE)"
+
+/**
+ * Makes a new file that shares the blocks of an open one until either is written to, where the file system can do that.
+ * Another process does it: closing any descriptor of a database file drops the locks that this process has on it.
+ * @param clone nothing exists there yet, and nothing does where false is returned
+ */
+export async function cloneFile (descriptor: number, clone: string): Promise<boolean> {
+  if (!await canClone(descriptor, clone)) return false
+  const child = spawn(process.execPath, ['--eval', CLONE, clone], { stdio: ['ignore', 'ignore', 'ignore', descriptor] })
+  const [code] = await once(child, 'close').catch(() => []) as Array<number | undefined>
+  if (code === 0) return true
+  await rm(clone, { force: true })
+  return false
+}
+
+/** Tries it with a small file first, as a process is not to be had for nothing. */
+async function canClone (descriptor: number, clone: string): Promise<boolean> {
+  if (fstatSync(descriptor).dev !== (await stat(dirname(clone))).dev) return false
+  const [probe, cloned] = [`${clone}.probe`, `${clone}.probe-clone`]
+  try {
+    await writeFile(probe, 'a file of our own', { mode: 0o600 })
+    await copyFile(probe, cloned, constants.COPYFILE_FICLONE_FORCE)
+    return true
+  } catch {
+    return false
+  } finally {
+    for (const made of [probe, cloned]) await rm(made, { force: true })
+  }
+}
