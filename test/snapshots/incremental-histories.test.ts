@@ -50,7 +50,7 @@ t.test('in whatever order snapshots are made and deleted, the others restore and
       application.close()
       await writer.close()
     }
-  }), { numRuns: 12 })
+  }), { numRuns: 6 })
 })
 
 function makeDatabaseAt (path: string): Database.Database {
