@@ -25,13 +25,8 @@ export async function cloneFile (descriptor: number, clone: string): Promise<boo
 async function canClone (descriptor: number, clone: string): Promise<boolean> {
   if (fstatSync(descriptor).dev !== (await stat(dirname(clone))).dev) return false
   const [probe, cloned] = [`${clone}.probe`, `${clone}.probe-clone`]
-  try {
-    await writeFile(probe, 'a file of our own', { mode: 0o600 })
-    await copyFile(probe, cloned, constants.COPYFILE_FICLONE_FORCE)
-    return true
-  } catch {
-    return false
-  } finally {
-    for (const made of [probe, cloned]) await rm(made, { force: true })
-  }
+  await writeFile(probe, 'a file of our own', { mode: 0o600 })
+  const isPossible = await copyFile(probe, cloned, constants.COPYFILE_FICLONE_FORCE).then(() => true, () => false)
+  for (const made of [probe, cloned]) await rm(made, { force: true })
+  return isPossible
 }

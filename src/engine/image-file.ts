@@ -35,15 +35,9 @@ export class ImageFile {
     this.#syncing.catch(() => {}) // reported by the next wait for it
   }
 
-  /** All that was written, from the start. */
-  async * read (): AsyncGenerator<Uint8Array> {
-    const buffer = Buffer.allocUnsafeSlow(CHUNK_BYTES)
-    for (let offset = 0; ;) {
-      const { bytesRead } = await this.#handle.read(buffer, 0, CHUNK_BYTES, offset)
-      if (bytesRead === 0) return
-      offset += bytesRead
-      yield buffer.subarray(0, bytesRead)
-    }
+  /** All that is written by the time the first chunk is taken, from the start. */
+  read (): AsyncIterable<Uint8Array> {
+    return this.#handle.createReadStream({ start: 0, autoClose: false, highWaterMark: CHUNK_BYTES })
   }
 
   /** Resolves when what was written will last. */

@@ -13,12 +13,15 @@ import { removeDatabase } from './remove-database.ts'
 import { toSnapshot } from './snapshot.ts'
 import { readManifest, stageDurably } from './stored-snapshot.ts'
 
+/** Of another database they would be taken for those of the new one. */
+const COMPANIONS = ['-wal', '-shm', '-journal']
+
 /** Brings a snapshot as a database file to a path where nothing is. It is there once all of it is verified and durable. */
 export async function restoreToFile (context: SnapshotContext, row: SnapshotRow, destination: string, signal: AbortSignal): Promise<FileRestoreResult> {
   const started = performance.now()
   const path = resolve(destination)
   try {
-    requireFree(path)
+    requireFree(path, ...COMPANIONS.map(suffix => path + suffix))
     await placeFile(context, row, path, signal)
   } catch (error) {
     const explained = isForCallers(error) ? error : new RestoreFailedError(messageOf(error), { cause: error })
@@ -39,8 +42,8 @@ async function placeFile (context: SnapshotContext, row: SnapshotRow, path: stri
   try {
     const { errors } = await stageDurably(context, manifest, partial, signal)
     if (errors.length > 0 && manifest.integrity !== 'failed') throw new SnapshotDamagedError(errors.slice(0, 3).join('; '))
-    requireFree(path)
-    await link(partial, path)
+    requireFree(...COMPANIONS.map(suffix => path + suffix))
+    await link(partial, path) // fails where something is at the path by now
     await rm(partial)
     await syncFolder(folder)
   } catch (error) {
@@ -50,9 +53,8 @@ async function placeFile (context: SnapshotContext, row: SnapshotRow, path: stri
   }
 }
 
-/** A -wal or -journal of another database would be taken for that of the new one. */
-function requireFree (path: string): void {
-  for (const taken of ['', '-wal', '-shm', '-journal'].map(suffix => path + suffix)) {
-    if (lstatSync(taken, { throwIfNoEntry: false }) !== undefined) throw new DestinationTakenError(taken)
+function requireFree (...paths: string[]): void {
+  for (const path of paths) {
+    if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) throw new DestinationTakenError(path)
   }
 }
