@@ -96,7 +96,7 @@ export class PageCacheWriter {
   }
 }
 
-/** A cache open for reading. */
+/** A cache open for reading, until the process ends. */
 export class PageCache {
   readonly description: PageCacheDescription
   readonly rawMap: Buffer
@@ -147,10 +147,6 @@ export class PageCache {
   /** Once all digests are read: whether they were those that had been written. */
   areDigestsSound (): boolean {
     return this.#digests.digest('hex') === this.#expected
-  }
-
-  close (): void {
-    closeSync(this.#descriptor)
   }
 }
 

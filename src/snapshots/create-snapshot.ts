@@ -74,8 +74,8 @@ function insertRow (context: SnapshotContext, { name, labels, trigger }: CreateR
 
 /** Removes what is stored of a creation that came to nothing; a pack may be kept, which the next one need not store again. */
 export async function abandon (context: SnapshotContext, row: SnapshotRow, keepPack: boolean): Promise<void> {
-  if (keepPack && isOffered(context, row.id)) await context.storage.delete(manifestKey(row.database, row.id))
-  else await removeStored(context, row)
+  if (!keepPack || !isOffered(context, row.id)) return await removeStored(context, row)
+  for (const key of [manifestKey(row.database, row.id), marksKey(row.database, row.id)]) await context.storage.delete(key)
 }
 
 async function storeSnapshot (context: SnapshotContext, row: SnapshotRow, request: CreateRequest, signal: AbortSignal): Promise<{ columns: Partial<SnapshotRow>, packs: string[] }> {

@@ -198,6 +198,15 @@ t.test('large images are compared on several threads, also from a log that is no
   checkImage(t, chain, result, serialized(chain.path))
 })
 
+t.test('changed pages that fill frames exactly, or more than one, are stored as they are', async t => {
+  const { application, chain } = inUse(t, { rows: 1 })
+  application.exec('INSERT INTO items (data) VALUES (zeroblob(6000000))')
+  await chain.create()
+  application.exec('UPDATE items SET data = randomblob(2080000) WHERE id = 2; INSERT INTO items (data) VALUES (zeroblob(4000000))')
+  const result = await chain.create()
+  checkImage(t, chain, result, serialized(chain.path))
+})
+
 t.test('a log that turns out not to make sense on one of the threads is read by a copy', async t => {
   const { application, chain } = inUse(t)
   application.pragma('wal_autocheckpoint = 0')

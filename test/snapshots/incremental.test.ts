@@ -158,6 +158,12 @@ class FailingStorage extends LocalStorage {
     return await super.put(...args)
   }
 
+  deletes = true
+  override async delete (key: string): Promise<void> {
+    if (!this.deletes) throw Object.assign(new Error('the storage is down'), { code: 'FST_SNAPSHOT_STORAGE_FAILED' })
+    await super.delete(key)
+  }
+
   override async putFile (...args: Parameters<LocalStorage['putFile']>): ReturnType<LocalStorage['putFile']> {
     if (this.failing.test(args[0])) throw Object.assign(new Error('the storage is down'), { code: 'FST_SNAPSHOT_STORAGE_FAILED' })
     this.puts.push(args[0])
@@ -228,4 +234,17 @@ t.test('as long as a manifest cannot be read, no pack is removed', async t => {
   rmSync(unknown)
   await setup.writer.settle()
   t.same(filesIn(join(setup.backups, 'app')), [], 'then it is removed')
+})
+
+t.test('packs of a failed snapshot that cannot be removed now are removed later', async t => {
+  const { storage, writer } = setUpFailing(t)
+  storage.failing = /\/snapshots\//
+  await t.rejects(writer.createSnapshot('wanted'))
+  storage.failing = /no key/
+  storage.deletes = false
+  await writer.createSnapshot('second', { full: true })
+  t.equal(packsIn(storage.root).length, 2)
+  storage.deletes = true
+  await writer.createSnapshot('third', { full: true })
+  t.equal(packsIn(storage.root).length, 2)
 })

@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { LocalStorage, type SnapshotWriter } from '../../src/index.ts'
 import { filesIn } from '../helpers/damage.ts'
@@ -42,9 +43,26 @@ for (const [what, spoil] of Object.entries({
     spoil(backups, id)
     await writer.createSnapshot('interrupted')
     t.match(await writer.getSnapshot(id), { status: 'FAILED', error: { code: 'FST_SNAPSHOT_INTERRUPTED' } })
-    t.equal(filesIn(backups).length, 2, 'only the new one is stored')
+    const [manifest, ...packs] = filesIn(backups).toReversed()
+    t.same(packs.map(file => basename(dirname(file))).sort(), JSON.parse(readFileSync(manifest!, 'utf8').split('\n')[0]!).packs.map(({ id }: { id: string }) => id).sort(), 'only the new one is stored')
   })
 }
+
+t.test('an interrupted creation of an unchanged database had happened too, with no pack of its own', async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeDatabase(path).close()
+  const first = writerFor(t, path)
+  await sleep(2200)
+  await first.createSnapshot('full')
+  const { id } = await first.createSnapshot('same')
+  await first.close()
+  change(join(t.testdirName, 'backups'), `UPDATE snapshots SET status = 'CREATING', replicas = '[]' WHERE id = '${id}'; DELETE FROM snapshotPacks WHERE snapshotId = '${id}'`)
+  const writer = writerFor(t, path)
+  await writer.settle()
+  t.match(await writer.getSnapshot('same'), { status: 'COMPLETED', storedSize: 0 })
+  await writer.deleteSnapshot('full')
+  t.match(await writer.verifySnapshot('same'), { isHealthy: true }, 'what it shares is kept')
+})
 
 t.test('a creation is not undone while its storage cannot be asked', async t => {
   const { writer, path, backups, id } = await interruptedCreation(t)
