@@ -11,13 +11,15 @@ const WORKER = new URL(`./digest-worker${extname(import.meta.url)}`, import.meta
 const MOST_THREADS = 4
 /** Below this, starting threads takes longer than the digests. */
 const SMALL_BYTES = 16 * 1024 * 1024
+/** Segments whose digests may wait for this thread, which may be inside SQLite for seconds. */
+const SEGMENTS_AHEAD = 1024
 
 /**
  * The digests of all pages of an image, in its order, segment by segment.
  * @throws NotDirectlyReadable where the files turn out not to make sense
  */
-export async function * digestPages (pages: PageSource): AsyncGenerator<Buffer> {
-  if (pages.pageSize * pages.pageCount > SMALL_BYTES) yield * inThreads(pages)
+export async function * digestPages (pages: PageSource, ahead = SEGMENTS_AHEAD): AsyncGenerator<Buffer> {
+  if (pages.pageSize * pages.pageCount > SMALL_BYTES) yield * inThreads(pages, ahead)
   else yield * inThisThread(pages)
 }
 
@@ -34,7 +36,7 @@ function * inThisThread ({ pageSize, pageCount, read }: PageSource): Generator<B
 }
 
 /** Reading and hashing on one core alone would take the most of the time of an incremental snapshot. */
-async function * inThreads ({ pageSize, pageCount, files }: PageSource): AsyncGenerator<Buffer> {
+async function * inThreads ({ pageSize, pageCount, files }: PageSource, ahead: number): AsyncGenerator<Buffer> {
   const size = pageSize * pageCount
   const count = Math.ceil(size / SEGMENT_BYTES)
   const progress = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT))
@@ -45,7 +47,7 @@ async function * inThreads ({ pageSize, pageCount, files }: PageSource): AsyncGe
       reject(error)
     }
   }
-  const workData: DigestWork = { files, size, progress }
+  const workData: DigestWork = { files, size, ahead, progress }
   const threads = Array.from({ length: Math.min(availableParallelism(), MOST_THREADS) }, () => new Worker(WORKER, { workerData: workData, execArgv: [] })
     .on('message', ({ segment, digests }: DigestedSegment) => { segments.get(segment)?.resolve(digests) })
     .on('error', error => { fail(new NotDirectlyReadable(error.message, { cause: error })) }))

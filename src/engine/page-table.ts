@@ -22,11 +22,12 @@ export class PageTable {
 
   /** Lets pages be stored in new frames of a pack: the first of them fills the frames' beginning, the next follows. */
   move (pages: Iterable<number>, pack: string, frames: Array<Omit<MappedFrame, 'pack'>>, pageSize: number): void {
-    const moving = pages[Symbol.iterator]()
     const packIndex = this.#packs.push(pack) - 1
-    for (const frame of frames) {
-      const index = this.#frames.push({ ...frame, pack: packIndex }) - 1
-      for (let framePage = 0; framePage < frame.rawLength / pageSize; framePage++) this.#place(moving.next().value as number, index, framePage)
+    let [index, framePage] = [this.#frames.length, 0]
+    for (const frame of frames) this.#frames.push({ ...frame, pack: packIndex })
+    for (const page of pages) {
+      if (framePage * pageSize === this.#frames[index]?.rawLength) [index, framePage] = [index + 1, 0]
+      this.#place(page, index, framePage++)
     }
   }
 
