@@ -6,8 +6,17 @@ import { removeDatabase } from './remove-database.ts'
 import { intentFile } from './restore-intent.ts'
 import { firstFree, timeStamp } from './snapshot-name.ts'
 
-/** Names of safety copies that are not complete yet; with their journals. */
-export const PARTIAL_BACKUP = /^\.pre_(restore|rollback)_.*\.partial/
+/** Names of safety copies that are not complete yet, with their journals, and of links to the live database. */
+export const PARTIAL_BACKUP = /^\.pre_(restore|rollback)_.*\.(partial|live)/
+
+/** A copy of the live database on its way to a safety copy. */
+export interface BulkCopy {
+  /** Where it is made; null where there is no live database. */
+  partial: string | null
+  /** Name of the safety copy, without its ending. */
+  name: string
+  done: Promise<void>
+}
 
 export interface Replacement {
   /** Names the operation in files that only it uses. */
@@ -16,29 +25,45 @@ export interface Replacement {
   image: string
   /** What it is called in errors. */
   name: string
-  /** What the content from before is kept as. */
-  kind: 'pre_restore' | 'pre_rollback'
+  /** The content from before, as {@link beginCopy} makes it. */
+  copy: BulkCopy
   /** Ends it while nothing has been changed yet; from the write lock on it is not heeded. */
   signal?: AbortSignal
   onBackedUp?: () => void
 }
 
-/**
- * Replaces the content of the live database, first making a safety copy of it: in bulk beside the running application,
- * then completed under the write lock, so no acknowledged write is in neither. Where that lock was taken, the intent file
- * says so ({@link readIntent}); the caller removes it.
- */
-export async function replaceLiveContent (context: SnapshotContext, { id, image, name, kind, signal, onBackedUp }: Replacement): Promise<ApplyImageResult> {
-  const { target, settings: { recoveryDir }, engineLockFile } = context
+/** What the content from before is kept as. */
+export type SafetyCopyKind = 'pre_restore' | 'pre_rollback'
+
+/** Copies the live database in bulk, beside the running application. */
+export function beginCopy (context: SnapshotContext, id: string, kind: SafetyCopyKind, signal?: AbortSignal): BulkCopy {
+  const { target, settings: { recoveryDir } } = context
   mkdirSync(recoveryDir, { recursive: true, mode: 0o700 })
-  const stamp = timeStamp(new Date())
+  const name = firstFree(`${kind}_${timeStamp(new Date())}`, '_', taken => existsSync(join(recoveryDir, `${taken}.db`)))
+  if (!existsSync(target.path)) return { partial: null, name, done: Promise.resolve() }
+  const partial = join(recoveryDir, `.${name}.${id}.partial`)
+  const done = context.runEngine('copy-database', { source: target, copy: partial }, signal && { signal })
+  done.catch(() => {}) // reported to whoever waits for it
+  return { partial, name, done }
+}
+
+/** Waits for a copy that is not wanted any more, and removes what is left of it. */
+export async function discardCopy ({ partial, done }: BulkCopy): Promise<void> {
+  await Promise.allSettled([done])
+  if (partial !== null) removeDatabase(partial)
+}
+
+/**
+ * Replaces the content of the live database, once the copy of it is made and completed under the write lock, so no
+ * acknowledged write is in neither. Where that lock was taken, the intent file says so ({@link readIntent}); the caller
+ * removes it.
+ */
+export async function replaceLiveContent (context: SnapshotContext, { id, image, name, copy, signal, onBackedUp }: Replacement): Promise<ApplyImageResult> {
+  const { target, settings: { recoveryDir }, engineLockFile } = context
   const path = (file: string): string => join(recoveryDir, `${file}.db`)
-  const file = firstFree(`${kind}_${stamp}`, '_', taken => existsSync(path(taken)))
-  const partial = join(recoveryDir, `.${file}.${id}.partial`)
-  const link = `${partial}.live`
-  const isThere = existsSync(target.path)
+  const link = join(recoveryDir, `.${copy.name}.${id}.live`)
   try {
-    if (isThere) await context.runEngine('copy-database', { source: target, copy: partial }, signal && { signal })
+    await copy.done
     onBackedUp?.()
     signal?.throwIfAborted()
     return await context.runEngine('apply-image', {
@@ -47,12 +72,12 @@ export async function replaceLiveContent (context: SnapshotContext, { id, image,
       name,
       lockFile: engineLockFile,
       link: process.platform === 'win32' ? null : link, // making links takes special rights there
-      safetyCopy: isThere ? { partial, path: path(file), latest: kind === 'pre_restore' ? path('pre_restore_latest') : null } : null,
+      safetyCopy: copy.partial === null ? null : { partial: copy.partial, path: path(copy.name), latest: copy.name.startsWith('pre_restore') ? path('pre_restore_latest') : null },
       intentFile: intentFile(recoveryDir, id),
-      quarantine: join(recoveryDir, firstFree(`quarantine_${stamp}`, '_', taken => existsSync(join(recoveryDir, taken))))
+      quarantine: join(recoveryDir, firstFree(`quarantine_${timeStamp(new Date())}`, '_', taken => existsSync(join(recoveryDir, taken))))
     }, { priority: 'normal' })
   } finally {
-    removeDatabase(partial)
+    await discardCopy(copy)
     rmSync(link, { force: true }) // an engine that was killed could not
   }
 }

@@ -7,7 +7,7 @@ import { codeOf, messageOf, NotRestorableError, RestoreFailedError, SnapshotDama
 import type { SnapshotContext } from './context.ts'
 import { databaseBytes, folderOf, requireRoom } from './disk-space.ts'
 import { checkLiveDatabase, foundMissing } from './check-live-database.ts'
-import { replaceLiveContent } from './live-content.ts'
+import { beginCopy, discardCopy, replaceLiveContent, type BulkCopy } from './live-content.ts'
 import { isForCallers } from './operation-errors.ts'
 import type { RestoreResult } from './outcomes.ts'
 import { removeDatabase } from './remove-database.ts'
@@ -17,7 +17,7 @@ import { toSnapshot } from './snapshot.ts'
 import { readManifest, stage } from './stored-snapshot.ts'
 
 /** One restore on its way. */
-interface Restore { id: string, row: SnapshotRow, staging: string, signal: AbortSignal, backup: string | null, wasThere: boolean, isApplied: boolean, isRolledBack: boolean }
+interface Restore { id: string, row: SnapshotRow, staging: string, signal: AbortSignal, copy: BulkCopy | null, backup: string | null, wasThere: boolean, isApplied: boolean, isRolledBack: boolean }
 
 const UNCHANGED = '; the live database is unchanged'
 
@@ -33,10 +33,11 @@ export function requireRestorable ({ name, status, integrity }: SnapshotRow, all
  */
 export async function restoreSnapshot (context: SnapshotContext, row: SnapshotRow, signal: AbortSignal): Promise<RestoreResult> {
   const id = randomUUID()
-  const restore: Restore = { id, row, staging: context.temporaryFile(`restore-${id}.db`), signal, backup: null, wasThere: existsSync(context.target.path), isApplied: false, isRolledBack: false }
+  const restore: Restore = { id, row, staging: context.temporaryFile(`restore-${id}.db`), signal, copy: null, backup: null, wasThere: existsSync(context.target.path), isApplied: false, isRolledBack: false }
   try {
     return await recordedRestore(context, restore)
   } finally {
+    if (restore.copy !== null) await discardCopy(restore.copy)
     removeDatabase(restore.staging)
     removeIntent(context.settings.recoveryDir, id)
   }
@@ -76,6 +77,8 @@ async function stageForRestore (context: SnapshotContext, restore: Restore): Pro
     { folder: settings.recoveryDir, bytes: databaseBytes(target.path), what: 'the pre-restore backup' },
     { folder: folderOf(target.path), bytes: manifest.image.size, what: 'the write-ahead log' }
   ])
+  // A copy made while the snapshot comes from afar would be old by the time it is here.
+  if (context.storage.fileOf !== undefined) restore.copy = beginCopy(context, restore.id, 'pre_restore', restore.signal)
   const { errors } = await stage(context, manifest, restore.staging, restore.signal)
   if (errors.length > 0 && manifest.integrity !== 'failed') throw new SnapshotDamagedError(errors.slice(0, 3).join('; '))
   await migrateStaged(context, restore)
@@ -111,7 +114,7 @@ async function goLive (context: SnapshotContext, restore: Restore): Promise<{ lo
       id: restore.id,
       image: restore.staging,
       name: restore.row.name,
-      kind: 'pre_restore',
+      copy: restore.copy ??= beginCopy(context, restore.id, 'pre_restore', restore.signal),
       signal: restore.signal,
       onBackedUp: () => { updateRestore(catalog, restore.id, { status: 'BACKED_UP' }) }
     })

@@ -5,7 +5,7 @@ import type { ApplyImageResult } from '../engine/apply-image.ts'
 import { RestoreFailedError } from '../errors.ts'
 import { checkLiveDatabase } from './check-live-database.ts'
 import type { SnapshotContext } from './context.ts'
-import { replaceLiveContent } from './live-content.ts'
+import { beginCopy, replaceLiveContent } from './live-content.ts'
 import { removeDatabase } from './remove-database.ts'
 import { removeIntent } from './restore-intent.ts'
 
@@ -19,7 +19,7 @@ export async function rollBack (context: SnapshotContext, backup: string): Promi
   const image = context.temporaryFile(`rollback-${id}.db`)
   try {
     await copyFile(backup, image, constants.COPYFILE_FICLONE) // applying may change the image, and the backup must stay as it is
-    const replaced = await replaceLiveContent(context, { id, image, name: backup, kind: 'pre_rollback' })
+    const replaced = await replaceLiveContent(context, { id, image, name: backup, copy: beginCopy(context, id, 'pre_rollback') })
     const { isHealthy, errors } = await checkLiveDatabase(context, 'quick')
     context.logger.warn({ backup, isHealthy }, 'The database was rolled back to its content before the restore')
     if (!isHealthy) throw new RestoreFailedError(`the database is not sound after the rollback to ${backup}: ${errors.slice(0, 3).join('; ')}`)
