@@ -81,18 +81,23 @@ t.test('the pages that are read directly are those that SQLite sees in the same 
   }), { numRuns: 100 })
 })
 
-t.test('they are the same while other processes write, checkpoint in every mode, and open and close the database', async t => {
+t.test('they are the same while other processes write, checkpoint in every mode, open and close the database, and are killed', async t => {
   const path = join(t.testdir(), 'app.db')
   makeBank(path, { rows: 500 })
-  const others = [await BackgroundScript.start(t, 'disturb-forever', path), await BackgroundScript.start(t, 'disturb-forever', path)]
+  const other = await BackgroundScript.start(t, 'disturb-forever', path)
+  let victim = await BackgroundScript.start(t, 'disturb-forever', path)
   let equal = 0
   for (let number = 0; number < 100; number++) {
+    if (number % 12 === 11) {
+      victim.child.kill('SIGKILL')
+      victim = await BackgroundScript.start(t, 'disturb-forever', path)
+    }
     const reader = new Database(path, { timeout: 5000 })
     const image = await readAll(pinPages(reader), async () => { if (number % 4 === 0) await sleep(1) })
     if (image.equals(reader.serialize())) equal++
     reader.close()
   }
-  for (const other of others) await other.stop()
+  for (const process of [other, victim]) await process.stop()
   t.equal(equal, 100)
 })
 
