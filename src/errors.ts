@@ -100,8 +100,20 @@ export interface SerializedError {
   message: string
   code?: string
   statusCode?: number
+  pack?: string
   stack?: string
   cause?: SerializedError
+}
+
+/** The error, saying which pack it is about. */
+export function aboutPack (error: unknown, pack: string): unknown {
+  return Object.assign(error as object, { pack })
+}
+
+/** The pack that an error, or one of its causes, is about. */
+export function packOf (error: unknown): string | undefined {
+  const { pack, cause } = (error ?? {}) as { pack?: string, cause?: unknown }
+  return pack ?? (cause === undefined ? undefined : packOf(cause))
 }
 
 /** True for the errors of this package. */
@@ -124,11 +136,12 @@ const CAUSES_KEPT = 8
 
 /** Makes an error fit for an IPC message. */
 export function serializeError (error: unknown, causes = CAUSES_KEPT): SerializedError {
-  const { statusCode, cause, stack } = (error ?? {}) as { statusCode?: number, cause?: unknown, stack?: string }
+  const { statusCode, pack, cause, stack } = (error ?? {}) as { statusCode?: number, pack?: string, cause?: unknown, stack?: string }
   return {
     message: messageOf(error),
     ...(codeOf(error) !== undefined && { code: codeOf(error) }),
     ...(statusCode !== undefined && { statusCode }),
+    ...(pack !== undefined && { pack }),
     ...(stack !== undefined && { stack }),
     ...(cause !== undefined && causes > 0 && { cause: serializeError(cause, causes - 1) })
   }

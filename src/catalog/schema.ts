@@ -58,6 +58,9 @@ export const snapshotPacks = sqliteTable('snapshotPacks', {
   packId: text().notNull()
 }, table => [primaryKey({ columns: [table.snapshotId, table.packId] }), index('snapshotPacks_pack').on(table.packId)])
 
+/** Packs that were found damaged, as a whole or in a part: no new snapshot shares them. */
+export const suspectPacks = sqliteTable('suspectPacks', { packId: text().primaryKey() })
+
 /** The snapshots there are, for an operator's own queries: the deleted ones are left out. */
 export const snapshotView = sqliteView('Snapshot').as(query => query.select().from(snapshots).where(isNull(snapshots.deletedAt)))
 

@@ -1,6 +1,6 @@
-import { and, eq, inArray, isNull, like, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNull, ne } from 'drizzle-orm'
 import type { Catalog, CatalogDatabase } from './catalog.ts'
-import { snapshotPacks, snapshots, USABLE } from './schema.ts'
+import { snapshotPacks, snapshots, suspectPacks, USABLE } from './schema.ts'
 
 /** Notes which packs a snapshot needs, in place of what was noted before. */
 export function recordPacks (database: CatalogDatabase, snapshotId: string, packs: readonly string[]): void {
@@ -12,22 +12,35 @@ export function packsOf (catalog: Catalog, snapshotId: string): string[] {
   return catalog.read(database => database.select().from(snapshotPacks).where(eq(snapshotPacks.snapshotId, snapshotId)).all()).map(({ packId }) => packId)
 }
 
-/** Which of some packs are needed by a snapshot there is. */
-export function packsInUse (catalog: Catalog, packs: string[]): Set<string> {
-  return new Set(selectPacks(catalog, packs).map(({ packId }) => packId))
-}
-
-/** Which of some packs a new snapshot may refer to, as far as is known: none that a snapshot with damage in storage needs. */
-export function packsToShare (catalog: Catalog, packs: string[]): Set<string> {
-  const rows = selectPacks(catalog, packs)
-  const damaged = new Set(rows.filter(({ isStored }) => isStored === 0).map(({ packId }) => packId))
-  return new Set(rows.map(({ packId }) => packId).filter(id => !damaged.has(id)))
-}
-
-function selectPacks (catalog: Catalog, packs: string[]): Array<{ packId: string, isStored: number }> {
-  return catalog.read(database => database.selectDistinct({ packId: snapshotPacks.packId, isStored: sql<number>`${like(snapshots.replicas, '%"STORED"%')}` })
+/** Which of some packs are needed by a snapshot there is, other than a certain one; a failed one may keep packs as well. */
+export function packsInUse (catalog: Catalog, packs: string[], except = ''): Set<string> {
+  const rows = catalog.read(database => database.selectDistinct({ packId: snapshotPacks.packId })
     .from(snapshotPacks).innerJoin(snapshots, eq(snapshots.id, snapshotPacks.snapshotId))
-    .where(and(inArray(snapshotPacks.packId, packs), isNull(snapshots.deletedAt), inArray(snapshots.status, USABLE))).all())
+    .where(and(inArray(snapshotPacks.packId, packs), isNull(snapshots.deletedAt), ne(snapshots.id, except))).all())
+  return new Set(rows.map(({ packId }) => packId))
+}
+
+/** The snapshots there are that need a pack. */
+export function snapshotsWithPack (catalog: Catalog, pack: string): string[] {
+  return catalog.read(database => database.select({ id: snapshots.id })
+    .from(snapshotPacks).innerJoin(snapshots, eq(snapshots.id, snapshotPacks.snapshotId))
+    .where(and(eq(snapshotPacks.packId, pack), isNull(snapshots.deletedAt), inArray(snapshots.status, USABLE))).all()).map(({ id }) => id)
+}
+
+/** Notes that something of some packs is damaged, for as long as they are there. */
+export function recordSuspects (catalog: Catalog, packs: readonly string[]): void {
+  catalog.write(database => { for (const packId of packs) database.insert(suspectPacks).values({ packId }).onConflictDoNothing().run() })
+}
+
+export function forgetSuspect (catalog: Catalog, pack: string): void {
+  catalog.write(database => database.delete(suspectPacks).where(eq(suspectPacks.packId, pack)).run())
+}
+
+/** Which of some packs a new snapshot may refer to, as far as is known. */
+export function packsToShare (catalog: Catalog, packs: string[]): Set<string> {
+  const kept = packsInUse(catalog, packs)
+  for (const { packId } of catalog.read(database => database.select().from(suspectPacks).where(inArray(suspectPacks.packId, packs)).all())) kept.delete(packId)
+  return kept
 }
 
 /** Failed snapshots of which packs are kept for the next one. */
@@ -36,7 +49,8 @@ export function failedWithPacks (catalog: Catalog, database: string): string[] {
     .where(and(eq(snapshots.database, database), eq(snapshots.status, 'FAILED'), isNull(snapshots.deletedAt))).all()).map(({ id }) => id)
 }
 
-export function isPresent (catalog: Catalog, snapshotId: string): boolean {
+/** Whether the packs that a stored snapshot needs are known here; else its manifest must be asked. */
+export function arePacksKnown (catalog: Catalog, snapshotId: string): boolean {
   return catalog.read(database => database.select({ id: snapshots.id }).from(snapshotPacks).innerJoin(snapshots, eq(snapshots.id, snapshotPacks.snapshotId))
     .where(and(eq(snapshots.id, snapshotId), isNull(snapshots.deletedAt), inArray(snapshots.status, USABLE))).limit(1).all()).length > 0
 }

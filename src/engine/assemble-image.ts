@@ -51,7 +51,8 @@ export async function assembleImage (assembly: Assembly, source: PackSource): Pr
   try {
     for (const index of wanted) {
       const frame = frames[index] as MappedFrame
-      const raw = asDamage(async () => await loadFrame(packs[frame.pack] as string, frame, source))
+      const pack = packs[frame.pack] as string
+      const raw = asDamage(pack, async () => await loadFrame(pack, frame, source))
       raw.catch(() => {}) // thrown when its turn comes
       ahead.push({ index, raw })
       if (ahead.length >= FRAMES_AHEAD) await placeOldest()

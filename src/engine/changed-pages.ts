@@ -68,6 +68,16 @@ function endOfRun (changed: Changed, first: number, most: number): number {
   return end
 }
 
+/** A snapshot that would have to store more than this part of the pages becomes a full one: that is read faster. */
+const MOST_CHANGED = 0.5
+/** So does one whose map would have more runs: 128 MiB of them, which a reader must take into memory. */
+const MOST_RUNS = 8 * 1024 * 1024
+
+/** Whether storing the changed pages alone is better than storing everything. */
+export function isWorthSharing ({ count }: Pick<FoundChanges, 'count'>, pageCount: number, parentRuns: number): boolean {
+  return count <= pageCount * MOST_CHANGED && parentRuns + 2 * count <= MOST_RUNS
+}
+
 /** The numbers of the changed pages, from 1, in the order in which they are stored. */
 export function * numbersOf (changed: Changed): Generator<number> {
   for (let page = changed.indexOf(1); page !== -1; page = changed.indexOf(1, page + 1)) yield page + 1

@@ -11,14 +11,14 @@ const WORKER = new URL(`./digest-worker${extname(import.meta.url)}`, import.meta
 const MOST_THREADS = 4
 /** Below this, starting threads takes longer than the digests. */
 const SMALL_BYTES = 16 * 1024 * 1024
-/** Segments whose digests may wait for this thread, which may be inside SQLite for seconds. */
-const SEGMENTS_AHEAD = 1024
+/** Bytes of digests that may wait for this thread, which may be inside SQLite for seconds. */
+const AHEAD_BYTES = 32 * 1024 * 1024
 
 /**
  * The digests of all pages of an image, in its order, segment by segment.
  * @throws NotDirectlyReadable where the files turn out not to make sense
  */
-export async function * digestPages (pages: PageSource, ahead = SEGMENTS_AHEAD): AsyncGenerator<Buffer> {
+export async function * digestPages (pages: PageSource, ahead = AHEAD_BYTES / (SEGMENT_BYTES / pages.pageSize * DIGEST_BYTES)): AsyncGenerator<Buffer> {
   if (pages.pageSize * pages.pageCount > SMALL_BYTES) yield * inThreads(pages, ahead)
   else yield * inThisThread(pages)
 }
@@ -47,10 +47,12 @@ async function * inThreads ({ pageSize, pageCount, files }: PageSource, ahead: n
       reject(error)
     }
   }
+  let ended = 0
   const workData: DigestWork = { files, size, ahead, progress }
   const threads = Array.from({ length: Math.min(availableParallelism(), MOST_THREADS) }, () => new Worker(WORKER, { workerData: workData, execArgv: [] })
     .on('message', ({ segment, digests }: DigestedSegment) => { segments.get(segment)?.resolve(digests) })
-    .on('error', error => { fail(new NotDirectlyReadable(error.message, { cause: error })) }))
+    .on('error', error => { fail(new NotDirectlyReadable(error.message, { cause: error })) })
+    .on('exit', () => { if (++ended === threads.length) fail(new NotDirectlyReadable('the threads that read it have ended')) }))
   try {
     for (let index = 0; index < count; index++) {
       const { buffer } = await (segments.get(index) as PromiseWithResolvers<Uint8Array>).promise

@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { DIGEST_BYTES, sha256, sha256Hex } from '../format/checksum.ts'
 import type { Manifest } from '../format/manifest.ts'
 import type { FileState } from './file-state.ts'
@@ -43,6 +43,7 @@ interface Trailer { description: PageCacheDescription, mapBytes: number, mapSha2
 
 /** Writes a cache: the digests in the order of the pages, then the rest. */
 export class PageCacheWriter {
+  readonly #file: string
   readonly #descriptor: number
   #digests = sha256()
   #bytes = PREAMBLE_BYTES
@@ -50,6 +51,7 @@ export class PageCacheWriter {
 
   /** @param file written anew */
   constructor (file: string) {
+    this.#file = file
     this.#descriptor = openSync(file, 'w', 0o600)
   }
 
@@ -57,7 +59,7 @@ export class PageCacheWriter {
   restart (): void {
     this.#digests = sha256()
     this.#bytes = PREAMBLE_BYTES
-    ftruncateSync(this.#descriptor)
+    if (this.#isOpen) ftruncateSync(this.#descriptor)
   }
 
   addDigests (digests: Buffer): void {
@@ -81,7 +83,7 @@ export class PageCacheWriter {
     preamble.writeUInt32LE(bytes.length, 16)
     sha256().update(bytes).digest().copy(preamble, CHECKSUMS_AT)
     this.#write(bytes)
-    writeSync(this.#descriptor, preamble, 0, PREAMBLE_BYTES, 0)
+    this.#writeAt(preamble, 0)
     this.close()
   }
 
@@ -91,8 +93,19 @@ export class PageCacheWriter {
   }
 
   #write (bytes: Buffer): void {
-    for (let written = 0; written < bytes.length;) written += writeSync(this.#descriptor, bytes, written, bytes.length - written, this.#bytes + written)
+    this.#writeAt(bytes, this.#bytes)
     this.#bytes += bytes.length
+  }
+
+  /** A snapshot does not fail for want of a cache: where the disk takes no more, there is none. */
+  #writeAt (bytes: Buffer, position: number): void {
+    if (!this.#isOpen) return
+    try {
+      for (let written = 0; written < bytes.length;) written += writeSync(this.#descriptor, bytes, written, bytes.length - written, position + written)
+    } catch {
+      this.close()
+      rmSync(this.#file, { force: true })
+    }
   }
 }
 

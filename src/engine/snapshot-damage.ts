@@ -1,11 +1,10 @@
-import { isSnapshotError, messageOf, SnapshotDamagedError } from '../errors.ts'
+import { aboutPack, isSnapshotError, messageOf, SnapshotDamagedError } from '../errors.ts'
 
-/** Reads something stored: what does not fit together is damage of the snapshot, what has a code of its own is that. */
-export async function asDamage<T> (read: () => Promise<T>): Promise<T> {
+/** Reads something stored in a pack: what does not fit together is damage of the snapshot, what has a code of its own is that. */
+export async function asDamage<T> (pack: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {
-    if (isSnapshotError(error)) throw error
-    throw new SnapshotDamagedError(messageOf(error), { cause: error })
+    throw aboutPack(isSnapshotError(error) ? error : new SnapshotDamagedError(messageOf(error), { cause: error }), pack)
   }
 }

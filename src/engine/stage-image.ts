@@ -42,7 +42,7 @@ export async function stageImage ({ manifest: { image, map }, file, keep, packFi
   const source = packFiles === null ? streamedPacks(context) : localPacks(packFiles)
   return await explainedAsync({ path: file, lockTimeoutMs: 0 }, async () => {
     try {
-      const pageMap = await asDamage(async () => await readMap(map, image, source))
+      const pageMap = await asDamage(map.pack, async () => await readMap(map, image, source))
       const runs = new RunsByFrame(pageMap)
       const errors = await makeImage({ pageMap, runs, image, file, keep }, source, live, () => keep === 'not' ? [] : checkStaged(file))
       return { errors, mapped: keep === 'not' ? { packs: pageMap.packs, frames: pageMap.frames } : null }

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import type { ChecksumAlgorithm } from '../format/checksum.ts'
 import type { Manifest } from '../format/manifest.ts'
 import { encodePageMap, type PageMap } from '../format/page-map.ts'
-import { findChanged, numbersOf, packChanged } from './changed-pages.ts'
+import { findChanged, isWorthSharing, numbersOf, packChanged } from './changed-pages.ts'
 import { mapOfWhole, packWhole } from './full-image.ts'
 import { PackWriter } from './pack-writer.ts'
 import { PageCacheWriter, type CachedPack, type PageCacheDescription } from './page-cache.ts'
@@ -37,8 +37,6 @@ interface WrittenPages {
   parent: ParentImage | null
 }
 
-/** A snapshot that would have to store more than this part of the pages becomes a full one: that is read faster. */
-const MOST_CHANGED = 0.5
 
 /**
  * Writes what of an image is not stored yet into a pack, durably, and what the next snapshot can share with it into a cache.
@@ -72,7 +70,7 @@ async function writeWhole (pages: PageSource, pack: PackWriter, packId: string, 
 
 /** Null where a full snapshot is better. */
 async function writeChanged (pages: PageSource, parent: ParentImage, found: Awaited<ReturnType<typeof findChanged>>, pack: PackWriter, packId: string): Promise<WrittenPages | null> {
-  if (found === null || found.count > pages.pageCount * MOST_CHANGED) return null
+  if (found === null || !isWorthSharing(found, pages.pageCount, parent.map.runs.length)) return null
   const { changed, checksum } = found
   const table = new PageTable(pages.pageCount, parent.map)
   await packChanged(pages, changed, pack)

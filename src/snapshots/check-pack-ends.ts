@@ -1,3 +1,4 @@
+import { asDamage } from '../engine/snapshot-damage.ts'
 import type { MappedFrames } from '../engine/stage-image.ts'
 import { MAXIMUM_FRAME_BYTES } from '../format/frame.ts'
 import { packKey } from '../format/keys.ts'
@@ -6,7 +7,7 @@ import { decodePackIndex, encodePackIndex, packIndexBytes, TRAILER_BYTES, type P
 import { MAP_MAGIC, SKIPPABLE_HEADER_BYTES, skippableFrame } from '../format/skippable-frame.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import { readAll } from '../storage/storage-key.ts'
-import { asDamage } from './stored-snapshot.ts'
+import { missingAsDamage } from './stored-snapshot.ts'
 
 /**
  * Checks what a restore does without: the index at the end of every pack, whether it says of the snapshot's frames what the
@@ -16,10 +17,10 @@ import { asDamage } from './stored-snapshot.ts'
 export async function checkPackEnds (storage: SnapshotStorage, manifest: Manifest, { packs, frames }: MappedFrames): Promise<void> {
   const framesOf = Map.groupBy(frames, ({ pack }) => packs[pack])
   for (const pack of manifest.packs) {
-    await asDamage(async () => {
+    await missingAsDamage(async () => await asDamage(pack.id, async () => {
       const index = pack.id === manifest.map.pack ? await indexBehindMap(storage, manifest, pack) : await indexAlone(storage, manifest, pack)
       if (!(framesOf.get(pack.id) ?? []).every(frame => isSame(frame, index[frame.number]))) throw new Error(`the index of pack ${pack.id} contradicts the page map`)
-    })
+    }))
   }
 }
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { lastIntegrityCheck, recordIntegrityCheck } from '../catalog/integrity-checks.ts'
 import type { SnapshotRow, Trigger } from '../catalog/schema.ts'
@@ -12,7 +12,7 @@ import { encodeMarks } from '../format/marks.ts'
 import { putFile } from '../storage/put-file.ts'
 import type { SnapshotContext } from './context.ts'
 import { removeDatabase } from './remove-database.ts'
-import { chooseParent, isOffered, offerPages, releaseFailed } from './share-packs.ts'
+import { chooseParent, isOffered, offerPages, releaseFailed, requireStored } from './share-packs.ts'
 import { defaultName } from './snapshot-name.ts'
 import { isForCallers } from './operation-errors.ts'
 import { toSnapshot, type Snapshot } from './snapshot.ts'
@@ -36,24 +36,26 @@ const isTaken = (row: SnapshotRow | undefined): boolean => row !== undefined && 
  * stored already for the next one to share.
  */
 export async function createSnapshot (context: SnapshotContext, request: CreateRequest, signal: AbortSignal): Promise<Snapshot> {
-  const { catalog, logger } = context
+  const { catalog, logger, settings } = context
   const started = performance.now()
   const row = insertRow(context, request)
   request.onCreating?.(toSnapshot(row))
+  let created: SnapshotRow
   try {
     const { columns, packs } = await storeSnapshot(context, row, request, signal)
-    const created = recordCreated(catalog, row.id, { ...columns, durationMs: Math.round(performance.now() - started) }, packs)
-    await releaseFailed(context)
-    logger.info({ snapshot: created.name, size: created.size, storedSize: created.storedSize, durationMs: created.durationMs }, 'Snapshot created')
-    return toSnapshot(created)
+    created = recordCreated(catalog, row.id, { ...columns, durationMs: Math.round(performance.now() - started) }, packs)
   } catch (error) {
     const explained = isForCallers(error) ? error : new CreateFailedError(messageOf(error), { cause: error })
-    await abandon(context, row, codeOf(error) !== 'FST_SNAPSHOT_NO_ROOM').catch(cause => { logger.warn({ err: cause, snapshot: row.name }, 'Remains of a failed snapshot could not be removed yet') })
+    await abandon(context, row, codeOf(error) !== 'FST_SNAPSHOT_NO_ROOM' && settings.maxParentAge > 0).catch(cause => { logger.warn({ err: cause, snapshot: row.name }, 'Remains of a failed snapshot could not be removed yet') })
     recordCreationFailed(catalog, row.id, { code: codeOf(explained) as string, message: messageOf(explained) }, new Date().toISOString())
     if (codeOf(explained) === 'FST_SNAPSHOT_DATABASE_DAMAGED') recordDamage(context, messageOf(explained))
     logger.error({ err: error, snapshot: row.name }, `Failed to create snapshot: ${messageOf(error)}`)
+    await releaseFailed(context)
     throw explained
   }
+  logger.info({ snapshot: created.name, size: created.size, storedSize: created.storedSize, durationMs: created.durationMs }, 'Snapshot created')
+  await releaseFailed(context)
+  return toSnapshot(created)
 }
 
 function insertRow (context: SnapshotContext, { name, labels, trigger }: CreateRequest): SnapshotRow {
@@ -85,6 +87,7 @@ async function storeSnapshot (context: SnapshotContext, row: SnapshotRow, reques
   const marksRevision = Object.keys(row.labels).length > 0 ? 1 : 0
   if (marksRevision > 0) await storage.put(marksKey(row.database, row.id), encodeMarks({ revision: 1, pinned: false, labels: row.labels, deletedAt: null }))
   const { bytes } = await storage.put(manifestKey(row.database, row.id), encodeManifest(manifest), { ifAbsent: true })
+  await requireStored(context, row.id, manifest.packs)
   return {
     columns: { ...columnsOf(manifest), marksRevision, storedSize: bytes + (result.packBytes ?? 0), replicas: [{ storage: storage.name, state: 'STORED' }] },
     packs: manifest.packs.map(({ id }) => id)
@@ -105,7 +108,7 @@ async function storePack (context: SnapshotContext, row: SnapshotRow, { allowDam
     if (result.packBytes === null) return result
     const { bytes } = await putFile(storage, packKey(row.database, row.id), packFile, { signal })
     if (bytes !== result.packBytes) throw new Error(`the storage took ${bytes} bytes of ${result.packBytes}`)
-    offerPages(context, row.id, result.packs.map(({ id }) => id), nextCache)
+    if (existsSync(nextCache)) offerPages(context, row.id, result.packs.map(({ id }) => id), nextCache)
     return result
   } finally {
     for (const file of [packFile, nextCache]) rmSync(file, { force: true })

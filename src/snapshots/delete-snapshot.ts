@@ -15,17 +15,20 @@ export async function deleteSnapshot (context: SnapshotContext, row: SnapshotRow
   if (row.pinned) throw new PinnedError(row.name)
   const [deletedAt, revision] = [new Date().toISOString(), row.marksRevision + 1]
   if (row.status !== 'FAILED') await storage.put(marksKey(row.database, row.id), encodeMarks({ revision, pinned: false, labels: row.labels, deletedAt }))
-  updateSnapshotRow(catalog, row.id, { deletedAt, marksRevision: revision })
+  // Packs may be kept of a failed one, too: until they are gone, its deletion is to be finished.
+  updateSnapshotRow(catalog, row.id, { deletedAt, marksRevision: revision, replicas: [{ storage: storage.name, state: 'STORED' }] })
   logger.info({ snapshot: row.name }, 'Snapshot deleted')
   await finishDeletion(context, row)
 }
 
-/** Removes what is stored of a deleted snapshot. A failure is logged, and the next operation tries again. */
-export async function finishDeletion (context: SnapshotContext, row: SnapshotRow): Promise<void> {
+/** Removes what is stored of a deleted snapshot. @returns false for a failure: it is logged, and the next operation tries again */
+export async function finishDeletion (context: SnapshotContext, row: SnapshotRow): Promise<boolean> {
   try {
     await removeStored(context, row)
     updateSnapshotRow(context.catalog, row.id, { replicas: [] })
+    return true
   } catch (error) {
     context.logger.warn({ err: error, snapshot: row.name }, `What is stored of a deleted snapshot could not be removed yet: ${messageOf(error)}`)
+    return false
   }
 }

@@ -10,6 +10,7 @@ import { checkLiveDatabase, foundMissing } from './check-live-database.ts'
 import { beginCopy, discardCopy, replaceLiveContent, type BulkCopy } from './live-content.ts'
 import { isForCallers } from './operation-errors.ts'
 import type { RestoreResult } from './outcomes.ts'
+import { notingDamage } from './record-damage.ts'
 import { removeDatabase } from './remove-database.ts'
 import { readIntent, removeIntent } from './restore-intent.ts'
 import { rollBack } from './roll-back.ts'
@@ -69,7 +70,7 @@ async function recordedRestore (context: SnapshotContext, restore: Restore): Pro
 /** Gets the image out of storage, checks it, and migrates it: nothing of this touches the live database. */
 async function stageForRestore (context: SnapshotContext, restore: Restore): Promise<void> {
   const { catalog, settings, target } = context
-  const manifest = await readManifest(context, restore.row)
+  const manifest = await notingDamage(context, restore.row, async () => await readManifest(context, restore.row))
   mkdirSync(settings.recoveryDir, { recursive: true, mode: 0o700 })
   mkdirSync(folderOf(target.path), { recursive: true })
   await requireRoom([
@@ -79,8 +80,10 @@ async function stageForRestore (context: SnapshotContext, restore: Restore): Pro
   ])
   // A copy made while the snapshot comes from afar would be old by the time it is here.
   if (context.storage.fileOf !== undefined) restore.copy = beginCopy(context, restore.id, 'pre_restore', restore.signal)
-  const { errors } = await stage(context, manifest, restore.staging, restore.signal)
-  if (errors.length > 0 && manifest.integrity !== 'failed') throw new SnapshotDamagedError(errors.slice(0, 3).join('; '))
+  await notingDamage(context, restore.row, async () => {
+    const { errors } = await stage(context, manifest, restore.staging, restore.signal)
+    if (errors.length > 0 && manifest.integrity !== 'failed') throw new SnapshotDamagedError(errors.slice(0, 3).join('; '))
+  })
   await migrateStaged(context, restore)
   updateRestore(catalog, restore.id, { status: 'STAGED' })
 }

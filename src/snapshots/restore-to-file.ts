@@ -9,6 +9,7 @@ import type { SnapshotContext } from './context.ts'
 import { folderOf, requireRoom } from './disk-space.ts'
 import { isForCallers } from './operation-errors.ts'
 import type { FileRestoreResult } from './outcomes.ts'
+import { notingDamage } from './record-damage.ts'
 import { removeDatabase } from './remove-database.ts'
 import { toSnapshot } from './snapshot.ts'
 import { readManifest, stageDurably } from './stored-snapshot.ts'
@@ -36,12 +37,14 @@ export async function restoreToFile (context: SnapshotContext, row: SnapshotRow,
 async function placeFile (context: SnapshotContext, row: SnapshotRow, path: string, signal: AbortSignal): Promise<void> {
   const folder = folderOf(path)
   const partial = join(folder, `.restore_${randomUUID()}.partial`)
-  const manifest = await readManifest(context, row)
+  const manifest = await notingDamage(context, row, async () => await readManifest(context, row))
   await makeFolder(folder)
   await requireRoom([{ folder, bytes: manifest.image.size, what: 'the database file' }])
   try {
-    const { errors } = await stageDurably(context, manifest, partial, signal)
-    if (errors.length > 0 && manifest.integrity !== 'failed') throw new SnapshotDamagedError(errors.slice(0, 3).join('; '))
+    await notingDamage(context, row, async () => {
+      const { errors } = await stageDurably(context, manifest, partial, signal)
+      if (errors.length > 0 && manifest.integrity !== 'failed') throw new SnapshotDamagedError(errors.slice(0, 3).join('; '))
+    })
     requireFree(...COMPANIONS.map(suffix => path + suffix))
     await link(partial, path) // fails where something is at the path by now
     await rm(partial)

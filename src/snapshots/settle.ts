@@ -20,7 +20,9 @@ export async function settleInterrupted (context: SnapshotContext, isFirst: bool
   const { catalog, settings: { databaseName }, storage } = context
   const creations = snapshotsWithStatus(catalog, databaseName, ['CREATING'])
   const restores = restoresUnderWay(catalog, databaseName)
-  for (const row of unfinishedDeletions(catalog, databaseName)) await finishDeletion(context, row)
+  for (const row of unfinishedDeletions(catalog, databaseName)) {
+    if (!await finishDeletion(context, row)) break // the others would fail as well
+  }
   if (!isFirst && creations.length + restores.length === 0) return
   sweepTemporaryFiles(context)
   await storage.removePartialWrites(databasePrefix(databaseName))

@@ -1,12 +1,12 @@
 import { mkdirSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { failedWithPacks, packsOf, packsToShare, recordPacks } from '../catalog/snapshot-packs.ts'
+import { failedWithPacks, packsToShare, recordPacks } from '../catalog/snapshot-packs.ts'
 import { PageCache, type CachedPack, type PageCacheDescription } from '../engine/page-cache.ts'
 import type { ParentInput } from '../engine/parent-image.ts'
 import { messageOf } from '../errors.ts'
 import { packKey } from '../format/keys.ts'
 import type { SnapshotContext } from './context.ts'
-import { sweepPacks } from './sweep-packs.ts'
+import { removeStored } from './stored-snapshot.ts'
 
 /*
  * Which packs a new snapshot may share with earlier ones. What is not shared is stored anew, so in any doubt it is not.
@@ -19,13 +19,11 @@ const LEAST_ALIVE = 0.5
 
 /** Null for a full snapshot. */
 export async function chooseParent (context: SnapshotContext, full: boolean): Promise<ParentInput | null> {
-  const { catalog, settings: { maxParentAge, databaseName }, pageCacheFile } = context
+  const { catalog, settings: { maxParentAge }, pageCacheFile } = context
   const description = full ? null : describe(pageCacheFile)
   const packs = packsWorthSharing(description?.packs ?? [], maxParentAge)
   if (packs.length === 0) return null
   const kept = packsToShare(catalog, packs.map(({ id }) => id))
-  const offered = failedWithPacks(catalog, databaseName).find(id => id === description?.id)
-  for (const pack of offered === undefined ? [] : packsOf(catalog, offered)) kept.add(pack)
   const isThere = await Promise.all(packs.map(async pack => kept.has(pack.id) && await isStored(context, pack)))
   return { cache: pageCacheFile, usable: packs.filter((_, index) => isThere[index]).map(({ id }) => id) }
 }
@@ -56,15 +54,34 @@ function isYoung (storedAt: string, maxAge: number): boolean {
   return age >= 0 && age < maxAge
 }
 
-async function isStored ({ storage, settings: { databaseName } }: SnapshotContext, { id, bytes }: CachedPack): Promise<boolean> {
-  return (await storage.head(packKey(databaseName, id)))?.bytes === bytes
+/** A storage that does not say has no packs to share. */
+async function isStored ({ storage, logger, settings: { databaseName } }: SnapshotContext, { id, bytes }: Pick<CachedPack, 'id' | 'bytes'>): Promise<boolean> {
+  try {
+    return (await storage.head(packKey(databaseName, id)))?.bytes === bytes
+  } catch (error) {
+    logger.warn({ err: error, pack: id }, `It is not known whether a pack is still stored, so its pages are stored again: ${messageOf(error)}`)
+    return false
+  }
+}
+
+/**
+ * Looks once more at the packs of others that a snapshot refers to, now that its manifest is stored and protects them.
+ * @throws Error where one was removed meanwhile, by a process that does not share this one's lock
+ */
+export async function requireStored (context: SnapshotContext, ownId: string, packs: Array<Pick<CachedPack, 'id' | 'bytes'>>): Promise<void> {
+  const isThere = await Promise.all(packs.map(async pack => pack.id === ownId || await isStored(context, pack)))
+  if (isThere.includes(false)) throw new Error('a pack that the snapshot shares with earlier ones was removed meanwhile. Two applications must not use copies of one snapshot folder; create the snapshot again')
 }
 
 /** From now on the next snapshot may share what was stored with this one, whether or not this one will be completed. */
-export function offerPages ({ catalog, pageCacheFile }: SnapshotContext, snapshotId: string, packs: string[], nextCache: string): void {
-  mkdirSync(dirname(pageCacheFile), { recursive: true, mode: 0o700 })
-  renameSync(nextCache, pageCacheFile)
+export function offerPages ({ catalog, pageCacheFile, logger }: SnapshotContext, snapshotId: string, packs: string[], nextCache: string): void {
   catalog.write(database => { recordPacks(database, snapshotId, packs) })
+  try {
+    mkdirSync(dirname(pageCacheFile), { recursive: true, mode: 0o700 })
+    renameSync(nextCache, pageCacheFile)
+  } catch (error) {
+    logger.warn({ err: error }, `The next snapshot will be a full one, as what is known of this one's pages could not be kept: ${messageOf(error)}`)
+  }
 }
 
 /** Whether a creation that failed had come so far that its packs are of use to the next one. */
@@ -72,15 +89,14 @@ export function isOffered ({ pageCacheFile }: SnapshotContext, snapshotId: strin
   return describe(pageCacheFile)?.id === snapshotId
 }
 
-/** Removes the packs of failed snapshots that the ones there are do without. */
+/** Removes what is stored of failed snapshots, but for packs that the next one may share. */
 export async function releaseFailed (context: SnapshotContext): Promise<void> {
   const { catalog, logger, settings: { databaseName } } = context
-  for (const id of failedWithPacks(catalog, databaseName)) {
-    try {
-      await sweepPacks(context, packsOf(catalog, id))
-      catalog.write(database => { recordPacks(database, id, []) })
-    } catch (error) {
-      logger.warn({ err: error }, `The packs of a failed snapshot could not be removed yet: ${messageOf(error)}`)
+  try {
+    for (const id of failedWithPacks(catalog, databaseName)) {
+      if (!isOffered(context, id)) await removeStored(context, { id, database: databaseName })
     }
+  } catch (error) {
+    logger.warn({ err: error }, `What is stored of a failed snapshot could not be removed yet: ${messageOf(error)}`)
   }
 }

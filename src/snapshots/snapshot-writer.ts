@@ -13,6 +13,7 @@ import { SnapshotContext } from './context.ts'
 import { createSnapshot } from './create-snapshot.ts'
 import { deleteSnapshot } from './delete-snapshot.ts'
 import { requireRoom } from './disk-space.ts'
+import { notingDamage } from './record-damage.ts'
 import { removeDatabase } from './remove-database.ts'
 import { healthOf } from './health.ts'
 import type { FileRestoreResult, Health, RestoreResult, Verification } from './outcomes.ts'
@@ -184,11 +185,11 @@ export class SnapshotWriter {
     return await this.#run(async signal => {
       const row = this.#find(id)
       requireRestorable(row, true)
-      const manifest = await readManifest(this.#context, row)
+      const manifest = await notingDamage(this.#context, row, async () => await readManifest(this.#context, row))
       const file = this.#context.temporaryFile(`download-${randomUUID()}.db`)
       await requireRoom([{ folder: this.#context.temporaryDir, bytes: manifest.image.size, what: 'the file to send' }])
       try {
-        await stage(this.#context, manifest, file, signal)
+        await notingDamage(this.#context, row, async () => await stage(this.#context, manifest, file, signal))
         const handle = await open(file)
         return { snapshot: toSnapshot(row), stream: handle.createReadStream({ highWaterMark: 256 * 1024 }) }
       } finally {

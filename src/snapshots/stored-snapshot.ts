@@ -7,7 +7,7 @@ import { Engine } from '../engine/engine.ts'
 import type { PackFiles } from '../engine/local-packs.ts'
 import type { PackRange } from '../engine/messages.ts'
 import type { MappedFrames, StageImageInput, StageImageResult } from '../engine/stage-image.ts'
-import { codeOf, messageOf, SnapshotDamagedError } from '../errors.ts'
+import { aboutPack, codeOf, messageOf, SnapshotDamagedError } from '../errors.ts'
 import { manifestKey, marksKey, packKey } from '../format/keys.ts'
 import { decodeManifest, type Manifest } from '../format/manifest.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
@@ -23,7 +23,7 @@ import { removeDatabase } from './remove-database.ts'
 export async function removeStored (context: SnapshotContext, { id, database }: Pick<SnapshotRow, 'id' | 'database'>): Promise<void> {
   const { storage, catalog } = context
   await storage.delete(manifestKey(database, id))
-  await sweepPacks(context, [...new Set([id, ...packsOf(catalog, id)])])
+  await sweepPacks(context, [...new Set([id, ...packsOf(catalog, id)])], id)
   await storage.delete(marksKey(database, id))
   catalog.write(change => { recordPacks(change, id, []) })
 }
@@ -33,7 +33,7 @@ export async function removeStored (context: SnapshotContext, { id, database }: 
  * @throws FST_SNAPSHOT_DAMAGED
  */
 export async function readManifest ({ storage }: SnapshotContext, { id, database, name, checksum }: SnapshotRow): Promise<Manifest> {
-  return await asDamage(async () => {
+  return await missingAsDamage(async () => {
     const manifest = decodeManifest(await readAll(await storage.get(manifestKey(database, id))))
     if (manifest.id !== id || manifest.database !== database) throw new Error(`the manifest is that of snapshot ${manifest.name} of ${manifest.database}`)
     if (checksum !== null && manifest.image.checksum !== checksum) throw new Error(`the manifest does not describe the snapshot ${name} that was made`)
@@ -72,7 +72,7 @@ async function runStaging (context: SnapshotContext, manifest: Manifest, target:
   const packFiles = packFilesOf(context.storage, manifest)
   const live = packFiles === null && target.keep !== 'not' ? { target: { ...context.target, lockTimeoutMs: 0 }, level: context.settings.compressionLevel } : null
   const input = { manifest: { image, map }, packFiles, live, ...target }
-  return await asDamage(async () => packFiles === null ? await stageStreamed(context, manifest, input, signal) : await context.runEngine('stage-image', input, { signal }))
+  return await missingAsDamage(async () => packFiles === null ? await stageStreamed(context, manifest, input, signal) : await context.runEngine('stage-image', input, { signal }))
 }
 
 function packFilesOf (storage: SnapshotStorage, { database, packs, map }: Manifest): PackFiles | null {
@@ -108,16 +108,20 @@ async function stageStreamed ({ storage }: SnapshotContext, { database, map }: M
 async function * readRanges (storage: SnapshotStorage, database: string, ranges: PackRange[], signal: AbortSignal): AsyncGenerator<Uint8Array> {
   for (const { pack, offset, length } of ranges) {
     let missing = length
-    for await (const chunk of await storage.get(packKey(database, pack), { range: { offset, length }, signal })) {
-      missing -= (chunk as Uint8Array).length
-      yield chunk as Uint8Array
+    try {
+      for await (const chunk of await storage.get(packKey(database, pack), { range: { offset, length }, signal })) {
+        missing -= (chunk as Uint8Array).length
+        yield chunk as Uint8Array
+      }
+      if (missing !== 0) throw new Error(`the pack ${pack} ends ${missing} bytes too early`)
+    } catch (error) {
+      throw aboutPack(error, pack)
     }
-    if (missing !== 0) throw new Error(`the pack ${pack} ends ${missing} bytes too early`)
   }
 }
 
 /** A part that is missing or makes no sense is damage of the snapshot; other errors stay what they are. */
-export async function asDamage<T> (read: () => Promise<T>): Promise<T> {
+export async function missingAsDamage<T> (read: () => Promise<T>): Promise<T> {
   try {
     return await read()
   } catch (error) {

@@ -1,4 +1,4 @@
-import { readFileSync, truncateSync, writeFileSync } from 'node:fs'
+import fs, { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { PageCache, PageCacheWriter, type PageCacheDescription } from '../../src/engine/page-cache.ts'
@@ -54,6 +54,19 @@ t.test('a part of it, or one that was never ended, is not believed', async t => 
   }
   new PageCacheWriter(file).close()
   t.notOk(isBelieved(file))
+})
+
+t.test('where the disk takes no more there is no cache, and no error', async t => {
+  const file = join(t.testdir(), 'pages')
+  const full = (): never => { throw Object.assign(new Error('no space left'), { code: 'ENOSPC' }) }
+  const mocked = await t.mockImport<typeof import('../../src/engine/page-cache.ts')>('../../src/engine/page-cache.ts', { 'node:fs': { ...fs, writeSync: full } })
+  const writer = new mocked.PageCacheWriter(file)
+  writer.addDigests(digests)
+  t.notOk(fs.existsSync(file))
+  writer.restart()
+  writer.addDigests(digests)
+  writer.end(description, rawMap, writer.endDigests())
+  t.notOk(fs.existsSync(file))
 })
 
 function isBelieved (file: string): boolean {

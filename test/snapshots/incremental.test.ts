@@ -1,24 +1,12 @@
 import Database from 'better-sqlite3'
-import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { SnapshotOptions, SnapshotWriter } from '../../src/index.ts'
-import { LocalStorage } from '../../src/index.ts'
+import type { SnapshotWriter } from '../../src/index.ts'
 import { filesIn } from '../helpers/damage.ts'
-import { contentOf, makeDatabase } from '../helpers/databases.ts'
+import { contentOf } from '../helpers/databases.ts'
 import { download, writerFor } from '../helpers/round-trip.ts'
-
-interface Setup { path: string, backups: string, writer: SnapshotWriter, application: Database.Database }
-
-function setUp (t: Test, options: SnapshotOptions = {}): Setup {
-  const path = join(t.testdir(), 'app.db')
-  const application = makeDatabase(path, { rows: 3000 })
-  t.teardown(() => { application.close() })
-  return { path, backups: join(t.testdirName, 'backups'), application, writer: writerFor(t, path, options) }
-}
-
-const packsIn = (backups: string): string[] => existsSync(join(backups, 'app')) ? filesIn(join(backups, 'app')).filter(file => file.endsWith('data.zst')) : []
-const changeRow = ({ application }: Setup, id: number): void => { application.prepare("UPDATE items SET text = 'changed ' || hex(randomblob(10)) WHERE id = ?").run(id) }
+import { changeRow, packsIn, setUp, setUpFailing, type Setup } from '../helpers/sharing.ts'
 
 async function contentOfSnapshot (t: Test, writer: SnapshotWriter, name: string): Promise<Record<string, string>> {
   const file = join(t.testdirName, `${name}.downloaded.db`)
@@ -142,42 +130,6 @@ t.test('where the most of what is stored is no longer in use, everything is stor
   }
   t.ok(parents[0] !== null && parents.includes(null), parents.join())
 })
-
-class FailingStorage extends LocalStorage {
-  readonly root: string
-  failing = /no key/
-  puts: string[] = []
-
-  constructor (root: string) {
-    super(root)
-    this.root = root
-  }
-
-  override async put (...args: Parameters<LocalStorage['put']>): ReturnType<LocalStorage['put']> {
-    if (this.failing.test(args[0])) throw Object.assign(new Error('the storage is down'), { code: 'FST_SNAPSHOT_STORAGE_FAILED' })
-    return await super.put(...args)
-  }
-
-  deletes = true
-  override async delete (key: string): Promise<void> {
-    if (!this.deletes) throw Object.assign(new Error('the storage is down'), { code: 'FST_SNAPSHOT_STORAGE_FAILED' })
-    await super.delete(key)
-  }
-
-  override async putFile (...args: Parameters<LocalStorage['putFile']>): ReturnType<LocalStorage['putFile']> {
-    if (this.failing.test(args[0])) throw Object.assign(new Error('the storage is down'), { code: 'FST_SNAPSHOT_STORAGE_FAILED' })
-    this.puts.push(args[0])
-    return await super.putFile(...args)
-  }
-}
-
-function setUpFailing (t: Test): Setup & { storage: FailingStorage } {
-  const storage = new FailingStorage(join(t.testdir(), 'elsewhere'))
-  const path = join(t.testdirName, 'app.db')
-  const application = makeDatabase(path, { rows: 3000 })
-  t.teardown(() => { application.close() })
-  return { path, backups: storage.root, storage, application, writer: writerFor(t, path, { storage }) }
-}
 
 t.test('a creation that fails once its pack is stored is tried again without storing that again', async t => {
   const setup = setUpFailing(t)

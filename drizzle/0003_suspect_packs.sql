@@ -1,0 +1,3 @@
+CREATE TABLE `suspectPacks` (
+	`packId` text PRIMARY KEY NOT NULL
+);
