@@ -37,7 +37,6 @@ interface WrittenPages {
   parent: ParentImage | null
 }
 
-
 /**
  * Writes what of an image is not stored yet into a pack, durably, and what the next snapshot can share with it into a cache.
  * @param inspect asks the database itself; within its transaction, beside the threads that read its pages
