@@ -4,6 +4,7 @@ import { link, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'n
 import { basename, dirname, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { codeOf, messageOf, NoRoomError, StorageError, StorageExistsError, StorageMissingError } from '../errors.ts'
+import { abortable, BodyFailure } from './abortable-body.ts'
 import { chunksOf } from './put-file.ts'
 import { makeFolder, syncFolder } from './sync-folder.ts'
 import type { GetOptions, PutOptions, SnapshotStorage, StoredObject } from './snapshot-storage.ts'
@@ -196,9 +197,6 @@ export function explainDiskError (error: unknown, storage: string, folder: strin
   return new StorageError(storage, messageOf(error), { cause: error })
 }
 
-/** What ended a write was the body or its owner, not the storage: it is passed on as it was thrown. */
-class BodyFailure extends Error {}
-
 function ignoreMissing (error: unknown): void {
   if (codeOf(error) !== MISSING) throw error
 }
@@ -226,27 +224,5 @@ async function syncFile (path: string): Promise<number> {
     return (await handle.stat()).size
   } finally {
     await handle.close()
-  }
-}
-
-/** The chunks of a body, ending at once when the signal is aborted, even where the body stalls. */
-async function * abortable (body: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
-  const iterator = body[Symbol.asyncIterator]()
-  const aborted = Promise.withResolvers<never>()
-  const abort = (): void => { aborted.reject(signal?.reason) }
-  signal?.addEventListener('abort', abort)
-  const next = async (): Promise<IteratorResult<Uint8Array>> => {
-    try {
-      return await Promise.race([iterator.next(), aborted.promise])
-    } catch (error) {
-      throw new BodyFailure('the body failed', { cause: error })
-    }
-  }
-  aborted.promise.catch(() => {})
-  try {
-    for (let step = await next(); step.done !== true; step = await next()) yield step.value
-  } finally {
-    signal?.removeEventListener('abort', abort)
-    void iterator.return?.() // not awaited: a body that stalls would keep it waiting
   }
 }
