@@ -82,12 +82,19 @@ export const NoRoomError = define('FST_SNAPSHOT_NO_ROOM', 'Not enough disk space
 
 /** The storage refused or failed an operation. */
 export const StorageError = define('FST_SNAPSHOT_STORAGE_FAILED', 'Storage "%s" failed: %s', 500)
+/** The storage does not let this process in: credentials, their rights, or its clock are wrong. */
+export const StorageDeniedError = define('FST_SNAPSHOT_STORAGE_DENIED', 'Storage "%s" refused access: %s', 500)
+/** The storage cannot be reached, is overloaded, or broke off; later it may work. */
+export const StorageUnavailableError = define('FST_SNAPSHOT_STORAGE_UNAVAILABLE', 'Storage "%s" is not available: %s', 503)
 /** The object does not exist in the storage. */
 export const StorageMissingError = define('FST_SNAPSHOT_STORAGE_MISSING', 'Storage "%s" has no object %s', 404)
 /** The object exists already and must not be overwritten. */
 export const StorageExistsError = define('FST_SNAPSHOT_STORAGE_EXISTS', 'Storage "%s" has an object %s already', 409)
 /** A storage key is not of the allowed form. */
 export const StorageKeyError = define('FST_SNAPSHOT_STORAGE_KEY', 'Invalid storage key %s', 500)
+
+/** A package that only some need is not installed. */
+export const PackageMissingError = define('FST_SNAPSHOT_PACKAGE_MISSING', '%s, install what that needs: npm install %s', 500)
 
 /** The catalog cannot be opened. */
 export const CatalogUnusableError = define('FST_SNAPSHOT_CATALOG_UNUSABLE', 'The catalog %s cannot be opened: %s. This process must be able to write in its folder, the option "snapshotDir" (SNAPSHOT_DIR). If the catalog is damaged, move it aside with its -wal and -shm to begin a new one; the snapshots themselves stay where they are', 500)

@@ -4,6 +4,8 @@ export { fastifySqliteSnapshots, fastifySqliteSnapshots as default } from './plu
 export { SnapshotWriter, type CreateOptions, type LatestOptions, type ListOptions, type RestoreOptions } from './snapshots/snapshot-writer.ts'
 export { SnapshotRecovery } from './snapshots/snapshot-recovery.ts'
 export { LocalStorage } from './storage/local-storage.ts'
+export { S3Storage } from './storage/s3-storage.ts'
+export { s3OptionsFromEnv, type S3ClientLike, type S3Credentials, type S3StorageOptions } from './storage/s3-options.ts'
 export type { GetOptions, PutOptions, SnapshotStorage, StoredObject } from './storage/snapshot-storage.ts'
 export { optionsFromEnv, type Role, type RoleFunction, type ScheduleOptions, type SnapshotOptions, type SnapshotsPluginOptions, type TokenOptions } from './options.ts'
 export type { Snapshot } from './snapshots/snapshot.ts'

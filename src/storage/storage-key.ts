@@ -2,12 +2,17 @@ import { StorageKeyError } from '../errors.ts'
 
 const KEY = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/
 
+/** Whether a text is a key. */
+export function isKey (text: string): boolean {
+  return KEY.test(text) && text.length <= 512
+}
+
 /**
  * Guards a storage against keys that could leave it or mean two things.
  * @throws FST_SNAPSHOT_STORAGE_KEY
  */
 export function checkKey (key: string): string {
-  if (!KEY.test(key) || key.length > 512) throw new StorageKeyError(JSON.stringify(key))
+  if (!isKey(key)) throw new StorageKeyError(JSON.stringify(key))
   return key
 }
 
