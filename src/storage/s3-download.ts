@@ -38,8 +38,7 @@ export class S3Download {
   async open ({ range, signal }: GetOptions): Promise<Readable> {
     const { offset, length } = range ?? { offset: 0, length: Number.MAX_SAFE_INTEGER }
     const first = await this.#first(offset, length, signal)
-    const stream = Readable.from(first === null || length === 0 ? [] : this.#inOrder(first, offset, length))
-    stream.once('close', () => { this.#ended.abort() })
+    const stream = new PartStream(first === null || length === 0 ? nothing() : this.#inOrder(first, offset, length), this.#ended)
     return signal === undefined ? stream : addAbortSignal(signal, stream)
   }
 
@@ -56,18 +55,14 @@ export class S3Download {
   async * #inOrder (first: Part, offset: number, length: number): AsyncGenerator<Buffer> {
     yield first.bytes
     const end = Math.min(first.total, offset + length)
-    try {
-      yield * inOrder(this.#others(first, offset + first.bytes.length, end), this.#settings.queueSize)
-    } catch (error) {
-      throw explainS3Error(error, this.#settings)
-    }
+    yield * inOrder(this.#others(first, offset + first.bytes.length, end), this.#settings.queueSize)
   }
 
   * #others (first: Part, offset: number, end: number): Generator<() => Promise<Buffer>> {
     const { partSize, name, bucket } = this.#settings
     for (let at = offset; at < end; at += partSize) {
       yield async () => {
-        const part = await this.#fetch(at, Math.min(partSize, end - at), this.#ended.signal)
+        const part = await this.#fetch(at, Math.min(partSize, end - at), this.#ended.signal).catch((error: unknown) => { throw explainS3Error(error, this.#settings) })
         if (part.etag !== first.etag) throw new StorageError(name, `${this.#target.Key} in bucket "${bucket}" was replaced while it was read; read it again`)
         return part.bytes
       }
@@ -104,5 +99,28 @@ export class S3Download {
     }
     if (at < length) throw new Error(`${at} of ${length} bytes came`)
     return bytes
+  }
+}
+
+async function * nothing (): AsyncGenerator<never> {}
+
+/** Parts as a stream, which holds one of them at a time. */
+class PartStream extends Readable {
+  readonly #parts: AsyncGenerator<Buffer>
+  readonly #ended: AbortController
+
+  constructor (parts: AsyncGenerator<Buffer>, ended: AbortController) {
+    super({ highWaterMark: 1 })
+    this.#parts = parts
+    this.#ended = ended
+  }
+
+  override _read (): void {
+    this.#parts.next().then(({ done, value }) => { this.push(done === true ? null : value) }, (error: unknown) => { this.destroy(error as Error) })
+  }
+
+  override _destroy (error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#ended.abort()
+    callback(error)
   }
 }

@@ -81,7 +81,7 @@ export const S3OptionsSchema = Type.Composite([
     endpoint: Type.String({ pattern: '^https?://[^/?#]+/?$', description: 'a URL such as https://s3.example.com, without a path' }),
     forcePathStyle: Type.Boolean(),
     credentials: Type.Union([Type.Function([], Type.Any()), Credentials], { description: '{ accessKeyId, secretAccessKey, sessionToken }, or a function that gives them' }),
-    client: Type.Object({ send: Type.Function([], Type.Any()) }),
+    client: Type.Object({}),
     serverSideEncryption: OneOf('AES256', 'aws:kms'),
     kmsKeyId: Text,
     storageClass: Text,
@@ -109,6 +109,7 @@ export function s3Settings (options: S3StorageOptions): S3Settings {
   const problem = problemIn(S3OptionsSchema, given)
   if (problem !== undefined) throw new OptionError(`S3 "${problem.path.slice(1).replaceAll('/', '.')}": ${problem.words}`)
   if (given.kmsKeyId !== undefined && given.serverSideEncryption !== 'aws:kms') throw new OptionError('S3 "kmsKeyId": it needs "serverSideEncryption" to be aws:kms')
+  if (given.client !== undefined && typeof given.client.send !== 'function') throw new OptionError('S3 "client": it has no method send')
   const region = given.region ?? process.env.AWS_REGION ?? (given.endpoint && 'us-east-1')
   return {
     name: 's3',

@@ -35,6 +35,7 @@ export interface SeenRequest {
   method: string
   /** Path and query. */
   url: string
+  headers: IncomingHttpHeaders
 }
 
 /**
@@ -77,7 +78,7 @@ export class FaultProxy {
   }
 
   async #answer (request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const seen = { number: this.requests.length + 1, method: String(request.method), url: String(request.url) }
+    const seen = { number: this.requests.length + 1, method: String(request.method), url: String(request.url), headers: request.headers }
     this.requests.push(seen)
     const fault = this.decide(seen)
     if (fault === 'reset') return reset(request)
