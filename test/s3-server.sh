@@ -36,7 +36,7 @@ crash_dir = $dir
 mon_data = $dir/mon
 osd_data = $dir/osd
 osd_objectstore = memstore
-memstore_device_bytes = 4294967296
+memstore_device_bytes = 8589934592
 osd_pool_default_size = 1
 osd_pool_default_min_size = 1
 osd_pool_default_pg_num = 1
@@ -52,6 +52,8 @@ rgw_rados_pool_pg_num_min = 1
 [client.rgw]
 rgw_frontends = beast endpoint=127.0.0.1:$port tcp_nodelay=1
 rgw_thread_pool_size = 64
+rgw_gc_obj_min_wait = 1
+rgw_gc_processor_period = 1
 rgw_crypt_require_ssl = false
 rgw_crypt_s3_kms_backend = testing
 rgw_crypt_s3_kms_encryption_keys = testkey-1=MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=

@@ -70,23 +70,22 @@ export class S3Download {
   }
 
   /** Fetches a part, again where its bytes break off. The SDK itself tries again only until the first byte. */
-  async #fetch (start: number, length: number, signal: AbortSignal | undefined): Promise<Part> {
+  async #fetch (start: number, length: number, signal: AbortSignal | undefined, attempt = 1): Promise<Part> {
     const { s3, client } = this.#connection
     const { name, bucket, maxAttempts } = this.#settings
-    for (let attempt = 1; ; attempt++) {
-      const response = await client.send(new s3.GetObjectCommand({ ...this.#target, Range: `bytes=${start}-${start + length - 1}` }), { abortSignal: signal })
-      const [, first, last, total] = (CONTENT_RANGE.exec(response.ContentRange ?? '') ?? []).map(Number)
-      if (first !== start || last === undefined || total === undefined || last - first >= length) {
-        (response.Body as Readable).destroy()
-        throw new StorageError(name, `bucket "${bucket}" gave other bytes of ${this.#target.Key} than were asked for (${response.ContentRange ?? 'no Content-Range'}); the server, or a proxy before it, must support ranges`)
-      }
-      try {
-        return { bytes: await this.#receive(response.Body as Readable, last - first + 1), total, etag: response.ETag }
-      } catch (error) {
-        signal?.throwIfAborted()
-        if (attempt >= maxAttempts) throw new StorageUnavailableError(name, `reading ${this.#target.Key} in bucket "${bucket}" broke off ${attempt} times (${(error as Error).message}); check the network and any proxy on the way`, { cause: error })
-        await sleep(FIRST_PAUSE_MS * 2 ** attempt, undefined, { signal })
-      }
+    const response = await client.send(new s3.GetObjectCommand({ ...this.#target, Range: `bytes=${start}-${start + length - 1}` }), { abortSignal: signal })
+    const [, first, last, total] = (CONTENT_RANGE.exec(response.ContentRange ?? '') ?? []).map(Number)
+    if (first !== start || last === undefined || total === undefined || last - first >= length) {
+      (response.Body as Readable).destroy()
+      throw new StorageError(name, `bucket "${bucket}" gave other bytes of ${this.#target.Key} than were asked for (${response.ContentRange ?? 'no Content-Range'}); the server, or a proxy before it, must support ranges`)
+    }
+    try {
+      return { bytes: await this.#receive(response.Body as Readable, last - first + 1), total, etag: response.ETag }
+    } catch (error) {
+      signal?.throwIfAborted()
+      if (attempt >= maxAttempts) throw new StorageUnavailableError(name, `reading ${this.#target.Key} in bucket "${bucket}" broke off ${attempt} times (${(error as Error).message}); check the network and any proxy on the way`, { cause: error })
+      await sleep(FIRST_PAUSE_MS * 2 ** attempt, undefined, { signal })
+      return await this.#fetch(start, length, signal, attempt + 1)
     }
   }
 
