@@ -10,6 +10,7 @@ import { headerOf } from './page-source.ts'
 import { placeImage } from './place-image.ts'
 import { completeSafetyCopy, placeSafetyCopy, syncFolderOf, writeDurably, type SafetyCopy } from './safety-copy.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
+import type { LogPosition } from './wal-index.ts'
 
 export interface ApplyImageInput {
   target: Target
@@ -21,6 +22,8 @@ export interface ApplyImageInput {
   lockFile: string
   /** A copy of the live database to complete under the write lock; null where there was no live database. */
   safetyCopy: SafetyCopy | null
+  /** Where the live database's log stood when that copy was made, to know what has been committed since; null where it is not known. */
+  copiedAt: LogPosition | null
   /** Written durably under the write lock, before the first page: what {@link ApplyImageResult} and a recovery need. */
   intentFile: string
   /**
@@ -113,7 +116,7 @@ async function copyIntoLive (input: ApplyImageInput, safetyCopy: SafetyCopy, liv
       const committed = pages.committed()
       const firstPage = headerOf(committed)
       if (!isOfKind(firstPage, kind)) throw new TargetChanged(`${target.path} was changed in kind while its lock was waited for`)
-      completeSafetyCopy(safetyCopy, committed)
+      completeSafetyCopy(safetyCopy, committed, pages.changedSince(input.copiedAt))
       writeDurably(input.intentFile, JSON.stringify({ backup: safetyCopy.path }))
     }
     return EVERY_PAGE

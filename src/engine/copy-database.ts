@@ -6,6 +6,7 @@ import { LOCK_BYTE } from './page-reader.ts'
 import { readDirectly, type PageSource } from './page-source.ts'
 import { syncFile } from './safety-copy.ts'
 import { explainedAsync, openTarget, type Target } from './target-database.ts'
+import type { LogPosition } from './wal-index.ts'
 import { writeFully } from './write-fully.ts'
 
 export interface CopyDatabaseInput {
@@ -18,15 +19,22 @@ const BLOCK_BYTES = 1024 * 1024
 /** Pages a backup step copies; between steps the process can answer. */
 const STEP_PAGES = 10_000
 
-/** Copies the application's database as it is at one moment into a new file, durably. */
-export async function copyDatabase ({ source, copy }: CopyDatabaseInput): Promise<void> {
-  await explainedAsync(source, async () => {
+/**
+ * Copies the application's database as it is at one moment into a new file, durably.
+ * @returns where the write-ahead log stood at that moment; null where there is none, or it is not known
+ */
+export async function copyDatabase ({ source, copy }: CopyDatabaseInput): Promise<LogPosition | null> {
+  return await explainedAsync(source, async () => {
     const database = openTarget(source)
     try {
-      await readDirectly(database, async pages => { if (!await clonePages(pages, copy)) await writePages(pages, copy) }, async () => {
+      return await readDirectly(database, async pages => {
+        if (!await clonePages(pages, copy)) await writePages(pages, copy)
+        return pages.position
+      }, async () => {
         rmSync(copy, { force: true })
         await copyPinned(database, copy)
         syncFile(copy)
+        return null
       })
     } finally {
       database.close()

@@ -2,7 +2,7 @@ import { existsSync, fstatSync, openSync, statSync, type Stats } from 'node:fs'
 import type { Kind } from './database-kind.ts'
 import { framesByPage } from './page-reader.ts'
 import { pagesOf, type PageSource } from './page-source.ts'
-import { walIndexAtRest } from './wal-index.ts'
+import { pagesOfFrames, positionOf, walIndexAtRest, type LogPosition } from './wal-index.ts'
 
 /*
  * The committed pages of the live database, read from its files while the write lock is held. The descriptors stay open
@@ -44,6 +44,16 @@ export class LivePages {
       const descriptor = this.#files[index] as number | null
       return descriptor === null ? there === undefined : there !== undefined && sameFile(there, fstatSync(descriptor))
     })
+  }
+
+  /**
+   * The pages that were committed since the log stood somewhere, in the same way only under the write lock; null where that
+   * cannot be told, as the log has begun anew or there is none.
+   */
+  changedSince (position: LogPosition | null): Uint32Array | null {
+    if (position === null || !this.#kind.isWal) return null
+    const { salts, frames } = positionOf(walIndexAtRest(this.#sharedMemory as number))
+    return salts === position.salts && frames >= position.frames ? pagesOfFrames(this.#sharedMemory as number, frames).subarray(position.frames) : null
   }
 
   /**

@@ -7,12 +7,13 @@ import type { CreateImageInput, CreateImageResult } from './create-image.ts'
 import type { JudgeContentInput, Verdict } from './judge-content.ts'
 import type { MigrateInput } from './migrate.ts'
 import type { StageImageInput, StageImageResult } from './stage-image.ts'
+import type { LogPosition } from './wal-index.ts'
 
 /** What an engine can be asked to do, with what goes in and what comes out. */
 export interface Tasks {
   'create-image': { input: CreateImageInput, result: CreateImageResult }
   'stage-image': { input: StageImageInput, result: StageImageResult }
-  'copy-database': { input: CopyDatabaseInput, result: void }
+  'copy-database': { input: CopyDatabaseInput, result: LogPosition | null }
   'apply-image': { input: ApplyImageInput, result: ApplyImageResult }
   'check-integrity': { input: CheckIntegrityInput, result: IntegrityReport }
   'judge-content': { input: JudgeContentInput, result: Verdict }

@@ -10,10 +10,30 @@ const BLOCK_BYTES = 1024 * 1024
 /**
  * Brings a copy of the live database, made a moment ago, up to date and in its place, durably. Only under the live
  * database's write lock: what is committed now is in the copy, and nothing more can be committed before the restore.
+ * @param changed the pages that were committed since it was made; null where that is not known
  */
-export function completeSafetyCopy ({ partial, path, latest }: SafetyCopy, { pageSize, pageCount, read }: PageSource): void {
+export function completeSafetyCopy ({ partial, path, latest }: SafetyCopy, pages: PageSource, changed: Uint32Array | null): void {
+  const { pageSize, pageCount } = pages
   if (pageCount === 0) return placeSafetyCopy({ partial, path, latest }) // what was copied has vanished since: it is all there is
   const descriptor = openSync(partial, 'r+')
+  if (changed === null) copyDiffering(pages, descriptor)
+  else copyChanged(pages, descriptor, changed)
+  ftruncateSync(descriptor, pageCount * pageSize)
+  fsyncSync(descriptor)
+  closeSync(descriptor)
+  placeSafetyCopy({ partial, path, latest })
+}
+
+function copyChanged ({ pageSize, pageCount, read }: PageSource, descriptor: number, changed: Uint32Array): void {
+  const page = Buffer.alloc(pageSize)
+  for (const number of new Set(changed)) {
+    if (number > pageCount) continue // cut off since
+    read(page, (number - 1) * pageSize)
+    writeSync(descriptor, page, 0, pageSize, (number - 1) * pageSize)
+  }
+}
+
+function copyDiffering ({ pageSize, pageCount, read }: PageSource, descriptor: number): void {
   const size = pageCount * pageSize
   const [current, copied] = [Buffer.alloc(BLOCK_BYTES), Buffer.alloc(BLOCK_BYTES)]
   for (let offset = 0; offset < size; offset += BLOCK_BYTES) {
@@ -26,10 +46,6 @@ export function completeSafetyCopy ({ partial, path, latest }: SafetyCopy, { pag
       if (at + pageSize > got || !page.equals(copied.subarray(at, at + pageSize))) writeSync(descriptor, page, 0, pageSize, offset + at)
     }
   }
-  ftruncateSync(descriptor, size)
-  fsyncSync(descriptor)
-  closeSync(descriptor)
-  placeSafetyCopy({ partial, path, latest })
 }
 
 /** Gives a complete copy its name, which must be free, and lets the link name it. */

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ApplyImageResult } from '../engine/apply-image.ts'
+import type { LogPosition } from '../engine/wal-index.ts'
 import type { SnapshotContext } from './context.ts'
 import { removeDatabase } from './remove-database.ts'
 import { intentFile } from './restore-intent.ts'
@@ -15,7 +16,7 @@ export interface BulkCopy {
   partial: string | null
   /** Name of the safety copy, without its ending. */
   name: string
-  done: Promise<void>
+  done: Promise<LogPosition | null>
 }
 
 export interface Replacement {
@@ -40,7 +41,7 @@ export function beginCopy (context: SnapshotContext, id: string, kind: SafetyCop
   const { target, settings: { recoveryDir } } = context
   mkdirSync(recoveryDir, { recursive: true, mode: 0o700 })
   const name = firstFree(`${kind}_${timeStamp(new Date())}`, '_', taken => existsSync(join(recoveryDir, `${taken}.db`)))
-  if (!existsSync(target.path)) return { partial: null, name, done: Promise.resolve() }
+  if (!existsSync(target.path)) return { partial: null, name, done: Promise.resolve(null) }
   const partial = join(recoveryDir, `.${name}.${id}.partial`)
   const done = context.runEngine('copy-database', { source: target, copy: partial }, signal && { signal })
   done.catch(() => {}) // reported to whoever waits for it
@@ -63,7 +64,7 @@ export async function replaceLiveContent (context: SnapshotContext, { id, image,
   const path = (file: string): string => join(recoveryDir, `${file}.db`)
   const link = join(recoveryDir, `.${copy.name}.${id}.live`)
   try {
-    await copy.done
+    const copiedAt = await copy.done
     onBackedUp?.()
     signal?.throwIfAborted()
     return await context.runEngine('apply-image', {
@@ -73,6 +74,7 @@ export async function replaceLiveContent (context: SnapshotContext, { id, image,
       lockFile: engineLockFile,
       link: process.platform === 'win32' ? null : link, // making links takes special rights there
       safetyCopy: copy.partial === null ? null : { partial: copy.partial, path: path(copy.name), latest: copy.name.startsWith('pre_restore') ? path('pre_restore_latest') : null },
+      copiedAt,
       intentFile: intentFile(recoveryDir, id),
       quarantine: join(recoveryDir, firstFree(`quarantine_${timeStamp(new Date())}`, '_', taken => existsSync(join(recoveryDir, taken))))
     }, { priority: 'normal' })

@@ -16,6 +16,7 @@ t.test('a safety copy that cannot be completed under the lock leaves the live da
     name: 'image',
     lockFile: join(folder, 'engine.lock'),
     safetyCopy: { partial: join(folder, 'nowhere'), path: join(folder, 'backup.db'), latest: null },
+    copiedAt: null,
     intentFile: join(folder, 'intent'),
     link: join(folder, 'link'),
     quarantine: join(folder, 'quarantine')
