@@ -7,17 +7,15 @@ export class BodyFailure extends Error {}
  */
 export async function * abortable (body: AsyncIterable<Uint8Array>, signal: AbortSignal | undefined): AsyncGenerator<Uint8Array> {
   const iterator = body[Symbol.asyncIterator]()
-  const aborted = Promise.withResolvers<never>()
-  const abort = (): void => { aborted.reject(signal?.reason) }
+  let giveUp!: (reason: unknown) => void
+  const abort = (): void => { giveUp(signal?.reason) }
   signal?.addEventListener('abort', abort)
-  const next = async (): Promise<IteratorResult<Uint8Array>> => {
-    try {
-      return await Promise.race([iterator.next(), aborted.promise])
-    } catch (error) {
-      throw new BodyFailure('the body failed', { cause: error })
-    }
-  }
-  aborted.promise.catch(() => {})
+  // A promise of its own for each step: one for all of them, in a race, would keep every chunk until the end.
+  const next = async (): Promise<IteratorResult<Uint8Array>> => await new Promise((resolve, reject) => {
+    giveUp = reason => { reject(new BodyFailure('the body was aborted', { cause: reason })) }
+    if (signal?.aborted === true) return giveUp(signal.reason)
+    iterator.next().then(resolve, (error: unknown) => { reject(new BodyFailure('the body failed', { cause: error })) })
+  })
   try {
     for (let step = await next(); step.done !== true; step = await next()) yield step.value
   } finally {
