@@ -119,7 +119,7 @@ export function aboutPack (error: unknown, pack: string): unknown {
 
 /** The pack that an error, or one of its causes, is about. */
 export function packOf (error: unknown): string | undefined {
-  const { pack, cause } = (error ?? {}) as { pack?: string, cause?: unknown }
+  const { pack, cause } = Object(error) as { pack?: string, cause?: unknown }
   return pack ?? (cause === undefined ? undefined : packOf(cause))
 }
 

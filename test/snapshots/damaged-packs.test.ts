@@ -153,6 +153,7 @@ t.test('a failed snapshot that is deleted while the storage fails is removed lat
   setup.storage.failing = /no key/
   setup.storage.deletes = false
   await setup.writer.deleteSnapshot('failed')
+  await setup.writer.settle()
   t.equal(packsIn(setup.backups).length, 1)
   setup.storage.deletes = true
   await setup.writer.settle()
