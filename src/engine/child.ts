@@ -15,14 +15,14 @@ type Task<K extends TaskName> = (input: Tasks[K]['input'], context: EngineContex
 
 /** Only what the task needs is loaded: an engine starts for each. */
 const tasks: { [K in TaskName]: () => Promise<Task<K>> } = {
-  'apply-image': async () => (await import('./apply-image.ts')).applyImage,
+  'apply-image': async () => (await import('./apply/apply-image.ts')).applyImage,
   'check-integrity': async () => (await import('./check-integrity.ts')).checkIntegrity,
   checkpoint: async () => (await import('./checkpoint.ts')).checkpoint,
-  'copy-database': async () => (await import('./copy-database.ts')).copyDatabase,
-  'create-image': async () => (await import('./create-image.ts')).createImage,
-  'judge-content': async () => (await import('./judge-content.ts')).judgeContent,
+  'copy-database': async () => (await import('./apply/copy-database.ts')).copyDatabase,
+  'create-image': async () => (await import('./create/create-image.ts')).createImage,
+  'judge-content': async () => (await import('./apply/judge-content.ts')).judgeContent,
   migrate: async () => (await import('./migrate.ts')).migrate,
-  'stage-image': async () => (await import('./stage-image.ts')).stageImage
+  'stage-image': async () => (await import('./stage/stage-image.ts')).stageImage
 }
 
 // Before any other thread is made: on Linux a thread inherits the niceness of the one that makes it.

@@ -1,13 +1,13 @@
 import type { SerializedError } from '../errors.ts'
-import type { ApplyImageInput, ApplyImageResult } from './apply-image.ts'
+import type { ApplyImageInput, ApplyImageResult } from './apply/apply-image.ts'
 import type { CheckIntegrityInput, IntegrityReport } from './check-integrity.ts'
 import type { CheckpointInput } from './checkpoint.ts'
-import type { CopyDatabaseInput } from './copy-database.ts'
-import type { CreateImageInput, CreateImageResult } from './create-image.ts'
-import type { JudgeContentInput, Verdict } from './judge-content.ts'
+import type { CopyDatabaseInput } from './apply/copy-database.ts'
+import type { CreateImageInput, CreateImageResult } from './create/create-image.ts'
+import type { JudgeContentInput, Verdict } from './apply/judge-content.ts'
 import type { MigrateInput } from './migrate.ts'
-import type { StageImageInput, StageImageResult } from './stage-image.ts'
-import type { LogPosition } from './wal-index.ts'
+import type { StageImageInput, StageImageResult } from './stage/stage-image.ts'
+import type { LogPosition } from './pages/wal-index.ts'
 
 /** What an engine can be asked to do, with what goes in and what comes out. */
 export interface Tasks {

@@ -1,5 +1,5 @@
-import { asDamage } from '../engine/snapshot-damage.ts'
-import type { MappedFrames } from '../engine/stage-image.ts'
+import { asDamage } from '../engine/stage/snapshot-damage.ts'
+import type { MappedFrames } from '../engine/stage/stage-image.ts'
 import { MAXIMUM_FRAME_BYTES } from '../format/frame.ts'
 import { packKey } from '../format/keys.ts'
 import type { Manifest } from '../format/manifest.ts'

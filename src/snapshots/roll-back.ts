@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
 import { copyFile } from 'node:fs/promises'
-import type { ApplyImageResult } from '../engine/apply-image.ts'
+import type { ApplyImageResult } from '../engine/apply/apply-image.ts'
 import { RestoreFailedError } from '../errors.ts'
 import { checkLiveDatabase } from './check-live-database.ts'
 import type { SnapshotContext } from './context.ts'

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import zlib from 'node:zlib'
-import { createImage, type CreateImageInput, type CreateImageResult } from '../../src/engine/create-image.ts'
+import { createImage, type CreateImageInput, type CreateImageResult } from '../../src/engine/create/create-image.ts'
 import { decodePageMap, type PageMap } from '../../src/format/page-map.ts'
 import { creationOf } from './creation.ts'
 

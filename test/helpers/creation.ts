@@ -1,5 +1,5 @@
 import { dirname, join } from 'node:path'
-import type { CreateImageInput } from '../../src/engine/create-image.ts'
+import type { CreateImageInput } from '../../src/engine/create/create-image.ts'
 
 /** What an engine needs to make a pack of a database, beside that. */
 export function creationOf (path: string, input: Partial<CreateImageInput> = {}): CreateImageInput {

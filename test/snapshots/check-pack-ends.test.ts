@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import t, { type Test } from 'tap'
-import type { MappedFrames } from '../../src/engine/stage-image.ts'
+import type { MappedFrames } from '../../src/engine/stage/stage-image.ts'
 import { packKey } from '../../src/format/keys.ts'
 import type { Manifest } from '../../src/format/manifest.ts'
 import { encodePackIndex, type PackedFrame } from '../../src/format/pack-index.ts'

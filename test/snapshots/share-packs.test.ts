@@ -1,6 +1,6 @@
 import t from 'tap'
 import { packsWorthSharing } from '../../src/snapshots/share-packs.ts'
-import type { CachedPack } from '../../src/engine/page-cache.ts'
+import type { CachedPack } from '../../src/engine/create/page-cache.ts'
 
 const HOUR = 3_600_000
 const pack = (id: string, change: Partial<CachedPack> = {}): CachedPack => ({ id, bytes: 100, liveBytes: 90, storedAt: new Date(Date.now() - HOUR).toISOString(), ...change })

@@ -1,0 +1,58 @@
+import { fstatSync, openSync } from 'node:fs'
+import { parseHeader, HEADER_BYTES } from '../database-header.ts'
+import { readFully } from '../pages/page-reader.ts'
+import { pagesOf, readDirectly, type PageSource } from '../pages/page-source.ts'
+import { explainedAsync, openTarget, type Target } from '../target-database.ts'
+
+export interface JudgeContentInput {
+  target: Target
+  /** What was to be applied, and what the database held before: plain files that nobody uses. */
+  image: string
+  backup: string
+}
+
+/** Whether the live database descends from what it held before, from what was applied, or can no longer be told. */
+export type Verdict = 'old' | 'new' | 'unknown'
+
+const BLOCK_BYTES = 1024 * 1024
+
+/**
+ * Tells whether an interrupted apply was committed, by the pages in which the two contents differ: whatever the application
+ * has done since, the most of them are still those of one of the two, unless it has rewritten all of them.
+ */
+export async function judgeContent ({ target, image, backup }: JudgeContentInput): Promise<Verdict> {
+  return await explainedAsync(target, async () => {
+    const database = openTarget(target)
+    try {
+      return await readDirectly<Verdict>(database, async live => judge(live, plainPages(image), plainPages(backup)), async () => 'unknown')
+    } finally {
+      database.close()
+    }
+  })
+}
+
+function plainPages (path: string): PageSource {
+  const file = openSync(path, 'r')
+  const { pageSize } = parseHeader(readFully(file, HEADER_BYTES, 0))
+  return pagesOf({ file, pageSize, log: null }, pageSize === 0 ? 0 : fstatSync(file).size / pageSize)
+}
+
+function judge (live: PageSource, image: PageSource, backup: PageSource): Verdict {
+  const { pageSize } = live
+  const size = Math.max(image.pageCount, backup.pageCount) * pageSize
+  const [liveBlock, imageBlock, backupBlock] = [0, 1, 2].map(() => Buffer.alloc(BLOCK_BYTES)) as [Buffer, Buffer, Buffer]
+  let [differing, asImage, asBackup] = [0, 0, 0]
+  for (let offset = 0; offset < size; offset += BLOCK_BYTES) {
+    for (const [pages, block] of [[live, liveBlock], [image, imageBlock], [backup, backupBlock]] as const) pages.read(block, offset)
+    if (imageBlock.equals(backupBlock)) continue
+    for (let at = 0; at < BLOCK_BYTES; at += pageSize) {
+      const [livePage, imagePage, backupPage] = [liveBlock, imageBlock, backupBlock].map(block => block.subarray(at, at + pageSize)) as [Buffer, Buffer, Buffer]
+      if (imagePage.equals(backupPage)) continue
+      differing++
+      if (livePage.equals(imagePage)) asImage++
+      else if (livePage.equals(backupPage)) asBackup++
+    }
+  }
+  if (asBackup > asImage || differing === 0) return 'old'
+  return asImage * 2 > differing ? 'new' : 'unknown'
+}

@@ -1,0 +1,91 @@
+import { rmSync } from 'node:fs'
+import type { ChecksumAlgorithm } from '../../format/checksum.ts'
+import type { Manifest } from '../../format/manifest.ts'
+import { encodePageMap, type PageMap } from '../../format/page-map.ts'
+import { findChanged, isWorthSharing, numbersOf, packChanged } from './changed-pages.ts'
+import { mapOfWhole, packWhole } from './full-image.ts'
+import { PackWriter } from './pack-writer.ts'
+import { PageCacheWriter, type CachedPack, type PageCacheDescription } from './page-cache.ts'
+import type { PageSource } from '../pages/page-source.ts'
+import { PageTable } from './page-table.ts'
+import type { ParentImage } from './parent-image.ts'
+
+export interface WriteImageInput {
+  /** Where the pack is written to. */
+  packFile: string
+  packId: string
+  /** zstd level. */
+  level: number
+  /** Where what the next snapshot can share with this one is written to. */
+  nextCache: string
+}
+
+/** What is told of an image besides its pages. */
+export type Facts = Pick<PageCacheDescription, 'sqlite' | 'integrity'>
+
+/** What there is once the pack is written. */
+export type WrittenImage = Pick<Manifest, 'image' | 'map' | 'parent'> & Facts & { packs: CachedPack[], packBytes: number }
+
+/** The pages are in a pack that is not ended yet, or were stored before. */
+interface WrittenPages {
+  checksum: string
+  checksumAlgorithm: ChecksumAlgorithm
+  map: PageMap
+  /** By pack, how many of its bytes the image needs. */
+  liveBytes: Map<string, number>
+  digestsSha256: string
+  parent: ParentImage | null
+}
+
+/**
+ * Writes what of an image is not stored yet into a pack, durably, and what the next snapshot can share with it into a cache.
+ * @param inspect asks the database itself; within its transaction, beside the threads that read its pages
+ * @param onRead the transaction need not last any longer
+ */
+export async function writeImage (input: WriteImageInput, pages: PageSource, parent: ParentImage | null, inspect: () => Facts, onRead: () => void): Promise<WrittenImage> {
+  const { packFile, packId, level, nextCache } = input
+  rmSync(packFile, { force: true }) // what was begun before the database turned out not to be readable directly
+  const pack = await PackWriter.create(packFile, level)
+  const cache = new PageCacheWriter(nextCache)
+  try {
+    const changed = parent && findChanged(pages, parent, cache)
+    changed?.catch(() => {}) // the inspection may end everything first
+    const facts = inspect()
+    const written = (parent && await writeChanged(pages, parent, await changed, pack, packId)) ?? await writeWhole(pages, pack, packId, cache)
+    onRead()
+    return { ...facts, ...await end(input, pages, pack, cache, written, facts) }
+  } finally {
+    cache.close()
+    await pack.close()
+  }
+}
+
+async function writeWhole (pages: PageSource, pack: PackWriter, packId: string, cache: PageCacheWriter): Promise<WrittenPages> {
+  cache.restart()
+  const checksum = await packWhole(pages, pack, cache)
+  const stored = pack.frames.reduce((sum, { storedLength }) => sum + storedLength, 0)
+  return { checksum, checksumAlgorithm: 'sha256', map: mapOfWhole(pages, packId, pack), liveBytes: new Map([[packId, stored]]), digestsSha256: cache.endDigests(), parent: null }
+}
+
+/** Null where a full snapshot is better. */
+async function writeChanged (pages: PageSource, parent: ParentImage, found: Awaited<ReturnType<typeof findChanged>>, pack: PackWriter, packId: string): Promise<WrittenPages | null> {
+  if (found === null || !isWorthSharing(found, pages.pageCount, parent.map.runs.length)) return null
+  const { changed, checksum } = found
+  const table = new PageTable(pages.pageCount, parent.map)
+  await packChanged(pages, changed, pack)
+  table.move(numbersOf(changed), packId, pack.frames, pages.pageSize)
+  return { checksum, checksumAlgorithm: 'sha256-tree', ...table.toMap(pages.pageSize), digestsSha256: checksum, parent }
+}
+
+async function end ({ packId }: WriteImageInput, { pageSize, pageCount, state }: PageSource, pack: PackWriter, cache: PageCacheWriter, written: WrittenPages, facts: Facts): Promise<Omit<WrittenImage, keyof Facts>> {
+  const { checksum, checksumAlgorithm, parent, digestsSha256, liveBytes } = written
+  const rawMap = encodePageMap(written.map)
+  const { map, packBytes } = await pack.end(packId, rawMap)
+  const image = { pageSize, pageCount, size: pageSize * pageCount, checksum, checksumAlgorithm }
+  const own: CachedPack = { id: packId, bytes: packBytes, storedAt: new Date().toISOString(), liveBytes: 0 }
+  const packs = [...parent === null ? [] : parent.description.packs, own]
+    .filter(({ id }) => liveBytes.has(id) || id === packId)
+    .map(known => ({ ...known, liveBytes: Math.round(liveBytes.get(known.id) ?? 0) }))
+  cache.end({ ...facts, id: packId, parent: parent && parent.description.id, image, map, packs, state }, rawMap, digestsSha256)
+  return { image, map, parent: parent && parent.description.id, packs, packBytes }
+}

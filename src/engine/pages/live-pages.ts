@@ -1,0 +1,73 @@
+import { existsSync, fstatSync, openSync, statSync, type Stats } from 'node:fs'
+import type { Kind } from '../database-kind.ts'
+import { framesByPage } from './page-reader.ts'
+import { pagesOf, type PageSource } from './page-source.ts'
+import { pagesOfFrames, positionOf, walIndexAtRest, type LogPosition } from './wal-index.ts'
+
+/*
+ * The committed pages of the live database, read from its files while the write lock is held. The descriptors stay open
+ * until the process ends: closing any descriptor of a database file drops all POSIX locks this process has on it.
+ */
+
+const FILES = ['', '-wal', '-shm'] as const
+
+const sameFile = (a: Stats, b: Stats): boolean => a.dev === b.dev && a.ino === b.ino
+
+export class LivePages {
+  readonly #path: string
+  readonly #kind: Kind
+  readonly #files: Array<number | null>
+
+  /** Opens the files. Call it while a connection keeps -wal and -shm in place, and before the write lock is taken. */
+  constructor (path: string, kind: Kind) {
+    this.#path = path
+    this.#kind = kind
+    this.#files = FILES.map(suffix => openIfThere(path + suffix))
+  }
+
+  /** Descriptors whose bytes a durable commit must have on disk: the log's first. */
+  get descriptors (): number[] {
+    return [this.#wal, this.#database].filter(descriptor => descriptor !== null)
+  }
+
+  get #database (): number { return this.#files[0] as number }
+  get #wal (): number | null { return this.#files[1] as number | null }
+  get #sharedMemory (): number | null { return this.#files[2] as number | null }
+
+  /**
+   * True while the open files are those at the database's path. Before the write lock was held, somebody may have put
+   * another file there, or changed to or from WAL mode.
+   */
+  areCurrent (): boolean {
+    return FILES.every((suffix, index) => {
+      const there = statSync(this.#path + suffix, { throwIfNoEntry: false })
+      const descriptor = this.#files[index] as number | null
+      return descriptor === null ? there === undefined : there !== undefined && sameFile(there, fstatSync(descriptor))
+    })
+  }
+
+  /**
+   * The pages that were committed since the log stood somewhere, in the same way only under the write lock; null where that
+   * cannot be told, as the log has begun anew or there is none.
+   */
+  changedSince (position: LogPosition | null): Uint32Array | null {
+    if (position === null || !this.#kind.isWal) return null
+    const { salts, frames } = positionOf(walIndexAtRest(this.#sharedMemory as number))
+    return salts === position.salts && frames >= position.frames ? pagesOfFrames(this.#sharedMemory as number, frames).subarray(position.frames) : null
+  }
+
+  /**
+   * The committed content. Only under the write lock: then nobody can add to the log or restart it, and a checkpoint of
+   * another process writes only pages that are read from the log here.
+   */
+  committed (): PageSource {
+    const { pageSize, isWal } = this.#kind
+    const header = isWal ? walIndexAtRest(this.#sharedMemory as number) : null
+    if (header === null || header.frames === 0) return pagesOf({ file: this.#database, pageSize, log: null }, Math.floor(fstatSync(this.#database).size / pageSize))
+    const { frames, pageCount, salts } = header
+    const log = { descriptor: this.#wal as number, salts, frames: framesByPage(this.#sharedMemory as number, frames, pageCount) }
+    return pagesOf({ file: this.#database, pageSize, log }, pageCount)
+  }
+}
+
+const openIfThere = (path: string): number | null => existsSync(path) ? openSync(path, 'r') : null

@@ -1,0 +1,62 @@
+import Database from 'better-sqlite3'
+import { copyFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { judgeContent } from '../../../src/engine/apply/judge-content.ts'
+import { makeDatabase } from '../../helpers/databases.ts'
+
+/** The content from before, the content that was to be applied, and a live database that has one of them. */
+function prepare (t: Test, holds: 'image' | 'backup'): { path: string, judge: () => Promise<string> } {
+  const folder = t.testdir()
+  const [path, image, backup] = ['app.db', 'image.db', 'backup.db'].map(name => join(folder, name)) as [string, string, string]
+  makeDatabase(backup, { rows: 14_000 }).close()
+  copyFileSync(backup, image)
+  new Database(image).exec("DROP INDEX items_text; UPDATE items SET text = 'restored' WHERE id > 10000").close()
+  copyFileSync(join(folder, `${holds}.db`), path)
+  return { path, judge: async () => await judgeContent({ target: { path, lockTimeoutMs: 1000 }, image, backup }) }
+}
+
+for (const [holds, verdict] of [['backup', 'old'], ['image', 'new']] as const) {
+  t.test(`a database that descends from the ${holds} is ${verdict}, whatever the application has done since`, async t => {
+    const { path, judge } = prepare(t, holds)
+    t.equal(await judge(), verdict)
+    const application = new Database(path)
+    t.teardown(() => { application.close() })
+    application.exec("CREATE TABLE orders (id); INSERT INTO orders VALUES (1); UPDATE items SET text = 'later' WHERE id % 100 = 0; DELETE FROM items WHERE id < 50")
+    t.equal(await judge(), verdict)
+  })
+}
+
+t.test('a database that the application has rewritten since cannot be told', async t => {
+  const { path, judge } = prepare(t, 'image')
+  new Database(path).exec('UPDATE items SET data = randomblob(2000)').close()
+  t.equal(await judge(), 'unknown')
+})
+
+t.test('where both contents are the same nothing was changed', async t => {
+  const { path } = prepare(t, 'image')
+  t.equal(await judgeContent({ target: { path, lockTimeoutMs: 0 }, image: join(t.testdirName, 'image.db'), backup: join(t.testdirName, 'image.db') }), 'old')
+})
+
+t.test('a database that cannot be read directly cannot be told', async t => {
+  const { judge } = prepare(t, 'image')
+  t.intercept(process, 'platform', { value: 'win32' })
+  t.equal(await judge(), 'unknown')
+})
+
+t.test('a database that is not there is an error', async t => {
+  const folder = t.testdir()
+  await t.rejects(judgeContent({ target: { path: join(folder, 'app.db'), lockTimeoutMs: 0 }, image: '', backup: '' }), { code: 'FST_SNAPSHOT_DATABASE_MISSING' })
+})
+
+t.test('a backup that is not there is an error', async t => {
+  const { path } = prepare(t, 'image')
+  await t.rejects(judgeContent({ target: { path, lockTimeoutMs: 0 }, image: join(t.testdirName, 'image.db'), backup: join(t.testdirName, 'gone.db') }), { code: 'ENOENT' })
+})
+
+t.test('an empty backup holds no pages', async t => {
+  const { path } = prepare(t, 'image')
+  const empty = join(t.testdirName, 'empty.db')
+  new Database(empty).close()
+  t.equal(await judgeContent({ target: { path, lockTimeoutMs: 0 }, image: join(t.testdirName, 'image.db'), backup: empty }), 'new')
+})

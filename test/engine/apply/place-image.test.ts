@@ -1,0 +1,38 @@
+import Database from 'better-sqlite3'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import fs from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { placeImage } from '../../../src/engine/apply/place-image.ts'
+import { contentOf, makeDatabase } from '../../helpers/databases.ts'
+
+t.test('an image takes the place of a database that is gone, and what that has left goes into quarantine', async t => {
+  const folder = t.testdir({ 'app.db-wal': 'an old log', 'app.db-journal': 'an old journal' })
+  const [path, image, quarantine] = ['app.db', 'image.db', 'quarantine'].map(name => join(folder, name)) as [string, string, string]
+  makeDatabase(image, { journalMode: 'delete' }).close()
+  placeImage(image, path, quarantine)
+  t.same(contentOf(path), contentOf(image))
+  t.same(readdirSync(quarantine).sort(), ['app.db-journal', 'app.db-wal'])
+  t.equal(readFileSync(join(quarantine, 'app.db-wal'), 'utf8'), 'an old log')
+  t.same(readdirSync(folder).sort(), ['app.db', 'image.db', 'quarantine'])
+})
+
+t.test('the log of a database that the application makes meanwhile stays where it is', async t => {
+  const folder = t.testdir({ 'app.db-wal': 'an old log' })
+  const [path, image] = ['app.db', 'image.db'].map(name => join(folder, name)) as [string, string]
+  makeDatabase(image).close()
+  const { renameSync } = fs
+  t.teardown(() => { fs.renameSync = renameSync; syncBuiltinESMExports() })
+  fs.renameSync = (from, to) => {
+    fs.renameSync = renameSync
+    syncBuiltinESMExports()
+    renameSync(from, to)
+    writeFileSync(path, '') // in this moment
+  }
+  syncBuiltinESMExports()
+  t.throws(() => { placeImage(image, path, join(folder, 'quarantine')) }, { message: /a database has appeared/ })
+  t.equal(readFileSync(`${path}-wal`, 'utf8'), 'an old log')
+  t.notOk(existsSync(join(folder, 'quarantine')))
+  new Database(path).close()
+})

@@ -1,0 +1,64 @@
+import Database from 'better-sqlite3'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { copyDatabase } from '../../../src/engine/apply/copy-database.ts'
+import { kindOf } from '../../../src/engine/database-kind.ts'
+import { LivePages } from '../../../src/engine/pages/live-pages.ts'
+import { completeSafetyCopy } from '../../../src/engine/apply/safety-copy.ts'
+import type { LogPosition } from '../../../src/engine/pages/wal-index.ts'
+import { addRows, makeDatabase, type JournalMode } from '../../helpers/databases.ts'
+
+interface Copied { application: Database.Database, live: LivePages, copiedAt: LogPosition | null, copy: string, folder: string }
+
+/** A database in use, and a copy of it that is to become a safety copy. */
+async function copied (t: Test, journalMode: JournalMode = 'wal'): Promise<Copied> {
+  const folder = t.testdir()
+  const [path, copy] = [join(folder, 'app.db'), join(folder, 'copy.db')]
+  const application = makeDatabase(path, { journalMode, rows: 2000 })
+  t.teardown(() => { application.close() })
+  const copiedAt = await copyDatabase({ source: { path, lockTimeoutMs: 1000 }, copy })
+  return { application, live: new LivePages(path, kindOf(application)), copiedAt, copy, folder }
+}
+
+/** The safety copy, completed under the write lock, is what the database holds. */
+function checkCompleted (t: Test, { application, live, copiedAt, copy, folder }: Copied): number | null {
+  application.exec('BEGIN IMMEDIATE')
+  const changed = live.changedSince(copiedAt)
+  const path = join(folder, 'safety.db')
+  completeSafetyCopy({ partial: copy, path, latest: null }, live.committed(), changed)
+  application.exec('COMMIT')
+  const fresh = new Database(application.name)
+  t.ok(readFileSync(path).equals(fresh.serialize()), 'byte for byte')
+  fresh.close()
+  return changed === null ? null : changed.length
+}
+
+t.test('of a log that only grew, the pages in the new frames are all there is to copy', async t => {
+  const state = await copied(t)
+  state.application.exec("UPDATE items SET text = 'other' WHERE id = 7")
+  const frames = checkCompleted(t, state)
+  t.ok(frames !== null && frames > 0 && frames < 10)
+})
+
+t.test('nothing is to be copied of a database that nobody has written to since', async t => {
+  t.equal(checkCompleted(t, await copied(t)), 0)
+})
+
+t.test('of a database that grew, or was cut, too', async t => {
+  const state = await copied(t)
+  addRows(state.application, 500)
+  state.application.exec('DELETE FROM items WHERE id > 300; VACUUM')
+  t.ok(checkCompleted(t, state) !== null)
+})
+
+t.test('a log that was begun anew does not tell, nor does a database without one', async t => {
+  const state = await copied(t)
+  state.application.pragma('wal_checkpoint(RESTART)')
+  state.application.exec("UPDATE items SET text = 'other' WHERE id = 7")
+  t.equal(checkCompleted(t, state), null)
+  const plain = await copied(t, 'delete')
+  plain.application.exec("UPDATE items SET text = 'other' WHERE id = 7")
+  t.equal(checkCompleted(t, plain), null)
+  t.equal(plain.live.changedSince({ salts: '', frames: 0 }), null)
+})
