@@ -81,7 +81,7 @@ async function stageForRestore (context: SnapshotContext, restore: Restore): Pro
   // A copy made while the snapshot comes from afar would be old by the time it is here.
   if (context.storage.fileOf !== undefined) restore.copy = beginCopy(context, restore.id, 'pre_restore', restore.signal)
   await notingDamage(context, restore.row, async () => {
-    const { errors } = await stage(context, manifest, restore.staging, restore.signal)
+    const { errors } = await stage(context, manifest, restore.staging, true, restore.signal)
     if (errors.length > 0 && manifest.integrity !== 'failed') throw new SnapshotDamagedError(errors.slice(0, 3).join('; '))
   })
   await migrateStaged(context, restore)

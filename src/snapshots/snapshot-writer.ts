@@ -189,7 +189,7 @@ export class SnapshotWriter {
       const file = this.#context.temporaryFile(`download-${randomUUID()}.db`)
       await requireRoom([{ folder: this.#context.temporaryDir, bytes: manifest.image.size, what: 'the file to send' }])
       try {
-        await notingDamage(this.#context, row, async () => await stage(this.#context, manifest, file, signal))
+        await notingDamage(this.#context, row, async () => await stage(this.#context, manifest, file, false, signal))
         const handle = await open(file)
         return { snapshot: toSnapshot(row), stream: handle.createReadStream({ highWaterMark: 256 * 1024 }) }
       } finally {

@@ -42,29 +42,33 @@ export async function readManifest ({ storage }: SnapshotContext, { id, database
 }
 
 /**
- * Brings a snapshot's image out of storage, every byte checked, into `file`.
+ * Brings a snapshot's image out of storage, every byte held against the checksums, into `file`.
+ * @param check whether to run quick_check on it besides
  * @throws FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_STORAGE_FAILED
  */
-export async function stage (context: SnapshotContext, manifest: Manifest, file: string, signal: AbortSignal): Promise<StageImageResult> {
-  return await runStaging(context, manifest, { file, keep: 'for now' }, signal)
+export async function stage (context: SnapshotContext, manifest: Manifest, file: string, check: boolean, signal: AbortSignal): Promise<StageImageResult> {
+  return await runStaging(context, manifest, { file, keep: 'for now', check }, signal)
 }
 
-/** The same for a file that is to last: it is on disk, as far as that is up to the file itself. */
+/**
+ * The same for a file that is to last: it is on disk, as far as that is up to the file itself. What passed quick_check when it
+ * was stored is not checked again: its bytes are proven to be the same.
+ */
 export async function stageDurably (context: SnapshotContext, manifest: Manifest, file: string, signal: AbortSignal): Promise<StageImageResult> {
-  return await runStaging(context, manifest, { file, keep: 'durably' }, signal)
+  return await runStaging(context, manifest, { file, keep: 'durably', check: manifest.integrity !== 'ok' }, signal)
 }
 
 /** The same, keeping nothing. @returns what stands in which pack */
 export async function verifyImage (context: SnapshotContext, manifest: Manifest, signal: AbortSignal): Promise<MappedFrames> {
   const file = context.temporaryFile(`verify-${randomUUID()}.db`)
   try {
-    return (await runStaging(context, manifest, { file, keep: 'not' }, signal)).mapped as MappedFrames
+    return (await runStaging(context, manifest, { file, keep: 'not', check: false }, signal)).mapped as MappedFrames
   } finally {
     removeDatabase(file) // an engine that was killed could not
   }
 }
 
-type StageTarget = Pick<StageImageInput, 'file' | 'keep'>
+type StageTarget = Pick<StageImageInput, 'file' | 'keep' | 'check'>
 
 /** The engine reads the packs itself where they are local files; else it gets from here what the live database does not have. */
 async function runStaging (context: SnapshotContext, manifest: Manifest, target: StageTarget, signal: AbortSignal): Promise<StageImageResult> {

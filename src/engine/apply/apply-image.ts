@@ -185,16 +185,23 @@ function waitForReaders (live: Database.Database): void {
   live.exec('COMMIT')
 }
 
-/** SQLite's backup leaves its commit to the operating system's caches, and the -wal as large as the database. */
+/**
+ * SQLite's backup leaves its commit to the operating system's caches, and the -wal as large as the database. The checkpoint
+ * comes first, at once: else the application's next commit begins it, and waits for all of it.
+ */
 async function makeDurable (live: Database.Database, pages: LivePages, isWal: boolean): Promise<void> {
+  if (isWal) await Promise.allSettled([checkpoint(live)])
   for (const descriptor of pages.descriptors) fsyncSync(descriptor)
   if (!isWal) return syncFolderOf(live.name)
-  await Promise.allSettled([emptyLog(live)]) // all is durable already; a log that cannot be emptied now is emptied later
+  await Promise.allSettled([truncateLog(live)]) // all is durable already; a log that cannot be emptied now is emptied later
 }
 
-async function emptyLog (live: Database.Database): Promise<void> {
+async function checkpoint (live: Database.Database): Promise<void> {
   live.pragma('synchronous = FULL')
   live.pragma('wal_checkpoint(PASSIVE)')
+}
+
+async function truncateLog (live: Database.Database): Promise<void> {
   // A truncating checkpoint makes writers wait for readers, so it may only wait briefly. It may fail.
   live.pragma(`busy_timeout = ${TRUNCATE_TIMEOUT_MS}`)
   for (let tries = 0; tries < TRUNCATE_TRIES; tries++) {

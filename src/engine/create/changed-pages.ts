@@ -22,18 +22,19 @@ export interface FoundChanges {
 const DIGESTS_AT_ONCE = SEGMENT_BYTES / 512
 
 /**
- * Compares an image page by page with the one of the last snapshot; a page that is not stored in a usable pack counts as
- * changed. Null where the cache turns out to be damaged.
+ * Makes the digests of all pages for the next snapshot, and compares them with those of the last one, if there is any; a page
+ * that is not stored in a usable pack counts as changed. Without a sound cache all pages are.
  */
-export async function findChanged (pages: PageSource, { cache, map, isUsable }: ParentImage, next: PageCacheWriter): Promise<FoundChanges | null> {
+export async function findChanged (pages: PageSource, parent: ParentImage | null, next: PageCacheWriter): Promise<FoundChanges> {
   const changed = new Uint8Array(pages.pageCount).fill(1)
-  for (const { imagePage, count, frame } of map.runs) {
-    if (isUsable(map.packs[(map.frames[frame] as MappedFrame).pack] as string)) changed.fill(0, imagePage - 1, imagePage - 1 + count)
+  for (const { imagePage, count, frame } of parent?.map.runs ?? []) {
+    if (parent?.isUsable(parent.map.packs[(parent.map.frames[frame] as MappedFrame).pack] as string)) changed.fill(0, imagePage - 1, imagePage - 1 + count)
   }
   const known = Buffer.alloc(DIGESTS_AT_ONCE * DIGEST_BYTES)
   let first = 0
-  for await (const digests of digestPages(pages)) {
-    const before = cache.readDigests(known.subarray(0, digests.length), first)
+  const threads = parent === null ? 1 : undefined // without a comparison the other cores compress
+  for await (const digests of digestPages(pages, threads)) {
+    const before = parent?.cache.readDigests(known.subarray(0, digests.length), first) ?? known.subarray(0, 0)
     for (let at = 0, page = first; at < digests.length; at += DIGEST_BYTES, page++) {
       const isSame = at < before.length && digests.compare(before, at, at + DIGEST_BYTES, at, at + DIGEST_BYTES) === 0
       if (!isSame) changed[page] = 1
@@ -41,8 +42,7 @@ export async function findChanged (pages: PageSource, { cache, map, isUsable }: 
     next.addDigests(digests)
     first += digests.length / DIGEST_BYTES
   }
-  for (let rest = cache.readDigests(known, first); rest.length > 0; rest = cache.readDigests(known, first)) first += rest.length / DIGEST_BYTES
-  if (!cache.areDigestsSound()) return null
+  if (parent?.cache.areDigestsSound(first) === false) changed.fill(1)
   return { changed, count: changed.reduce((sum, is) => sum + is, 0), checksum: next.endDigests() }
 }
 

@@ -8,7 +8,7 @@ import { NotDirectlyReadable } from '../pages/wal-index.ts'
 
 const WORKER = new URL(`./digest-worker${extname(import.meta.url)}`, import.meta.url)
 /** More cores than these would wait for memory. */
-const MOST_THREADS = 4
+const MOST_THREADS = Math.min(availableParallelism(), 4)
 /** Below this, starting threads takes longer than the digests. */
 const SMALL_BYTES = 16 * 1024 * 1024
 /** Bytes of digests that may wait for this thread, which may be inside SQLite for seconds. */
@@ -18,8 +18,8 @@ const AHEAD_BYTES = 32 * 1024 * 1024
  * The digests of all pages of an image, in its order, segment by segment.
  * @throws NotDirectlyReadable where the files turn out not to make sense
  */
-export async function * digestPages (pages: PageSource, ahead = AHEAD_BYTES / (SEGMENT_BYTES / pages.pageSize * DIGEST_BYTES)): AsyncGenerator<Buffer> {
-  if (pages.pageSize * pages.pageCount > SMALL_BYTES) yield * inThreads(pages, ahead)
+export async function * digestPages (pages: PageSource, threads = MOST_THREADS, ahead = AHEAD_BYTES / (SEGMENT_BYTES / pages.pageSize * DIGEST_BYTES)): AsyncGenerator<Buffer> {
+  if (pages.pageSize * pages.pageCount > SMALL_BYTES) yield * inThreads(pages, threads, ahead)
   else yield * inThisThread(pages)
 }
 
@@ -36,7 +36,7 @@ function * inThisThread ({ pageSize, pageCount, read }: PageSource): Generator<B
 }
 
 /** Reading and hashing on one core alone would take the most of the time of an incremental snapshot. */
-async function * inThreads ({ pageSize, pageCount, files }: PageSource, ahead: number): AsyncGenerator<Buffer> {
+async function * inThreads ({ pageSize, pageCount, files }: PageSource, threadCount: number, ahead: number): AsyncGenerator<Buffer> {
   const size = pageSize * pageCount
   const count = Math.ceil(size / SEGMENT_BYTES)
   const progress = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT))
@@ -49,7 +49,7 @@ async function * inThreads ({ pageSize, pageCount, files }: PageSource, ahead: n
   }
   let ended = 0
   const workData: DigestWork = { files, size, ahead, progress }
-  const threads = Array.from({ length: Math.min(availableParallelism(), MOST_THREADS) }, () => new Worker(WORKER, { workerData: workData, execArgv: [] })
+  const threads = Array.from({ length: threadCount }, () => new Worker(WORKER, { workerData: workData, execArgv: [] })
     .on('message', ({ segment, digests }: DigestedSegment) => { segments.get(segment)?.resolve(digests) })
     .on('error', error => { fail(new NotDirectlyReadable(error.message, { cause: error })) })
     .on('exit', () => { if (++ended === threads.length) fail(new NotDirectlyReadable('the threads that read it have ended')) }))

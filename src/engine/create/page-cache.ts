@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { DIGEST_BYTES, sha256, sha256Hex } from '../../format/checksum.ts'
 import type { Manifest } from '../../format/manifest.ts'
 import type { FileState } from '../pages/file-state.ts'
@@ -38,6 +38,7 @@ const MAGIC = 0x43505346 // "FSPC"
 const VERSION = 1
 const PREAMBLE_BYTES = 64
 const CHECKSUMS_AT = 24
+const DIGESTS_AT_ONCE = 8192
 
 interface Trailer { description: PageCacheDescription, mapBytes: number, mapSha256: string, digestsSha256: string }
 
@@ -45,7 +46,7 @@ interface Trailer { description: PageCacheDescription, mapBytes: number, mapSha2
 export class PageCacheWriter {
   readonly #file: string
   readonly #descriptor: number
-  #digests = sha256()
+  readonly #digests = sha256()
   #bytes = PREAMBLE_BYTES
   #isOpen = true
 
@@ -53,13 +54,6 @@ export class PageCacheWriter {
   constructor (file: string) {
     this.#file = file
     this.#descriptor = openSync(file, 'w', 0o600)
-  }
-
-  /** Forgets the digests that were added. */
-  restart (): void {
-    this.#digests = sha256()
-    this.#bytes = PREAMBLE_BYTES
-    if (this.#isOpen) ftruncateSync(this.#descriptor)
   }
 
   addDigests (digests: Buffer): void {
@@ -157,8 +151,10 @@ export class PageCache {
     return digests
   }
 
-  /** Once all digests are read: whether they were those that had been written. */
-  areDigestsSound (): boolean {
+  /** Whether all digests are those that had been written; reads the ones that were not read yet. */
+  areDigestsSound (first: number): boolean {
+    const rest = Buffer.alloc(DIGESTS_AT_ONCE * DIGEST_BYTES)
+    for (let read = this.readDigests(rest, first); read.length > 0; read = this.readDigests(rest, first)) first += read.length / DIGEST_BYTES
     return this.#digests.digest('hex') === this.#expected
   }
 }

@@ -2,7 +2,7 @@ import { rmSync } from 'node:fs'
 import type { ChecksumAlgorithm } from '../../format/checksum.ts'
 import type { Manifest } from '../../format/manifest.ts'
 import { encodePageMap, type PageMap } from '../../format/page-map.ts'
-import { findChanged, isWorthSharing, numbersOf, packChanged } from './changed-pages.ts'
+import { findChanged, isWorthSharing, numbersOf, packChanged, type FoundChanges } from './changed-pages.ts'
 import { mapOfWhole, packWhole } from './full-image.ts'
 import { PackWriter } from './pack-writer.ts'
 import { PageCacheWriter, type CachedPack, type PageCacheDescription } from './page-cache.ts'
@@ -48,10 +48,10 @@ export async function writeImage (input: WriteImageInput, pages: PageSource, par
   const pack = await PackWriter.create(packFile, level)
   const cache = new PageCacheWriter(nextCache)
   try {
-    const changed = parent && findChanged(pages, parent, cache)
-    changed?.catch(() => {}) // the inspection may end everything first
+    const finding = findChanged(pages, parent, cache)
+    finding.catch(() => {}) // the inspection may end everything first
     const facts = inspect()
-    const written = (parent && await writeChanged(pages, parent, await changed, pack, packId)) ?? await writeWhole(pages, pack, packId, cache)
+    const written = await writePages(pages, parent, finding, pack, packId)
     onRead()
     return { ...facts, ...await end(input, pages, pack, cache, written, facts) }
   } finally {
@@ -60,17 +60,21 @@ export async function writeImage (input: WriteImageInput, pages: PageSource, par
   }
 }
 
-async function writeWhole (pages: PageSource, pack: PackWriter, packId: string, cache: PageCacheWriter): Promise<WrittenPages> {
-  cache.restart()
-  const checksum = await packWhole(pages, pack, cache)
-  const stored = pack.frames.reduce((sum, { storedLength }) => sum + storedLength, 0)
-  return { checksum, checksumAlgorithm: 'sha256', map: mapOfWhole(pages, packId, pack), liveBytes: new Map([[packId, stored]]), digestsSha256: cache.endDigests(), parent: null }
+async function writePages (pages: PageSource, parent: ParentImage | null, finding: Promise<FoundChanges>, pack: PackWriter, packId: string): Promise<WrittenPages> {
+  if (parent === null) return await writeWhole(pages, finding, pack, packId)
+  const found = await finding
+  const isBetterWhole = !isWorthSharing(found, pages.pageCount, parent.map.runs.length)
+  return isBetterWhole ? await writeWhole(pages, finding, pack, packId) : await writeChanged(pages, parent, found, pack, packId)
 }
 
-/** Null where a full snapshot is better. */
-async function writeChanged (pages: PageSource, parent: ParentImage, found: Awaited<ReturnType<typeof findChanged>>, pack: PackWriter, packId: string): Promise<WrittenPages | null> {
-  if (found === null || !isWorthSharing(found, pages.pageCount, parent.map.runs.length)) return null
-  const { changed, checksum } = found
+async function writeWhole (pages: PageSource, finding: Promise<FoundChanges>, pack: PackWriter, packId: string): Promise<WrittenPages> {
+  const checksum = await packWhole(pages, pack)
+  const { checksum: digestsSha256 } = await finding
+  const stored = pack.frames.reduce((sum, { storedLength }) => sum + storedLength, 0)
+  return { checksum, checksumAlgorithm: 'sha256', map: mapOfWhole(pages, packId, pack), liveBytes: new Map([[packId, stored]]), digestsSha256, parent: null }
+}
+
+async function writeChanged (pages: PageSource, parent: ParentImage, { changed, checksum }: FoundChanges, pack: PackWriter, packId: string): Promise<WrittenPages> {
   const table = new PageTable(pages.pageCount, parent.map)
   await packChanged(pages, changed, pack)
   table.move(numbersOf(changed), packId, pack.frames, pages.pageSize)

@@ -17,6 +17,8 @@ import { explainedAsync } from '../target-database.ts'
 
 export interface StageImageInput extends Pick<ImagePlan, 'file' | 'keep'> {
   manifest: Pick<Manifest, 'image' | 'map'>
+  /** Whether to run quick_check on the complete file. */
+  check: boolean
   /** The packs, where they are files of this machine; null where the host sends what is asked for. */
   packFiles: PackFiles | null
   /** What need not be fetched where this has it; null to fetch everything. */
@@ -27,7 +29,7 @@ export interface StageImageInput extends Pick<ImagePlan, 'file' | 'keep'> {
 export type MappedFrames = Pick<PageMap, 'packs' | 'frames'>
 
 export interface StageImageResult {
-  /** What quick_check says of the staged image; empty for a sound one, or where nothing was kept. */
+  /** What quick_check says of the staged image; empty for a sound one, or where it was not asked. */
   errors: string[]
   /** Given where nothing was kept, for the verification of the packs. */
   mapped: MappedFrames | null
@@ -38,13 +40,13 @@ export interface StageImageResult {
  * frame is checked against its digest, and the whole image against the manifest's.
  * @throws FST_SNAPSHOT_DAMAGED, having left no file that was not to be kept
  */
-export async function stageImage ({ manifest: { image, map }, file, keep, packFiles, live }: StageImageInput, context: EngineContext): Promise<StageImageResult> {
+export async function stageImage ({ manifest: { image, map }, file, keep, check, packFiles, live }: StageImageInput, context: EngineContext): Promise<StageImageResult> {
   const source = packFiles === null ? streamedPacks(context) : localPacks(packFiles)
   return await explainedAsync({ path: file, lockTimeoutMs: 0 }, async () => {
     try {
       const pageMap = await asDamage(map.pack, async () => await readMap(map, image, source))
       const runs = new RunsByFrame(pageMap)
-      const errors = await makeImage({ pageMap, runs, image, file, keep }, source, live, () => keep === 'not' ? [] : checkStaged(file))
+      const errors = await makeImage({ pageMap, runs, image, file, keep }, source, live, () => check ? checkStaged(file) : [])
       return { errors, mapped: keep === 'not' ? { packs: pageMap.packs, frames: pageMap.frames } : null }
     } finally {
       await source.close()
@@ -58,12 +60,8 @@ async function readMap ({ pack, offset, storedLength, rawLength, sha256 }: Manif
   return decodePageMap(await decompressFrame(stored, rawLength), image)
 }
 
-/** The most that SQLite takes; reading a file of our own in place saves a third of the check's time. */
-const MAPPED_BYTES = 0x7fff0000
-
 function checkStaged (file: string): string[] {
   const database = new Database(file)
-  database.pragma(`mmap_size = ${MAPPED_BYTES}`)
   const errors = inspectAnyhow(database)
   database.close()
   return errors

@@ -18,7 +18,7 @@ const LITESTREAM = '`litestream restore` to a file'
 export async function restores (bench: Bench): Promise<Part> {
   const place = bench.large()
   const { database, rows, remove } = place
-  const ours = await oursAt(place, 'restores', { isChecking: false })
+  const ours = await oursAt(place, 'restores', { isChecking: true })
   const lockedMs: number[] = []
   let safetyCopy = ''
   const [figures, waitedMs] = await underWriter(database, async writer => {

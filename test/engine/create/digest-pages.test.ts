@@ -30,7 +30,7 @@ for (const [what, bytes] of [['one page', PAGE], ['less than a thread is worth',
 t.test('threads wait for one that takes its time', async t => {
   const { pages, expected } = imageOf(t, 33_005_568)
   const digests: Buffer[] = []
-  for await (const some of digestPages(pages, 1)) {
+  for await (const some of digestPages(pages, 2, 1)) {
     await sleep(20)
     digests.push(some)
   }

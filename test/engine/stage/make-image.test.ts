@@ -16,7 +16,7 @@ async function stageWithLive (t: Test, change: (image: Manifest['image'], bytes:
   const pack = readFileSync(join(t.testdirName, 'data.zst'))
   const file = join(t.testdirName, 'staged.db')
   const plans: PackRange[][] = []
-  const engine = new Engine('stage-image', { manifest: { image: { ...image, ...change(image, readFileSync(path)) }, map }, file, keep: 'for now', packFiles: null, live: { target: { path, lockTimeoutMs: 0 }, level: 1 } }, {
+  const engine = new Engine('stage-image', { manifest: { image: { ...image, ...change(image, readFileSync(path)) }, map }, file, keep: 'for now', check: true, packFiles: null, live: { target: { path, lockTimeoutMs: 0 }, level: 1 } }, {
     onEvent: ({ ranges }) => {
       plans.push(ranges)
       for (const { offset, length } of ranges) engine.input.write(pack.subarray(offset, offset + length))

@@ -51,6 +51,7 @@ async function stage (t: Test, { frames, runs, algorithm = 'sha256', checksum, k
     },
     file,
     keep,
+    check: keep !== 'not',
     packFiles: null,
     live: null
   }, {
