@@ -7,7 +7,7 @@ import type { CreateImageInput, CreateImageResult } from './create/create-image.
 import type { JudgeContentInput, Verdict } from './apply/judge-content.ts'
 import type { MigrateInput } from './migrate.ts'
 import type { StageImageInput, StageImageResult } from './stage/stage-image.ts'
-import type { LogPosition } from './pages/wal-index.ts'
+import type { LogPosition } from './pages/file-state.ts'
 
 /** What an engine can be asked to do, with what goes in and what comes out. */
 export interface Tasks {

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ApplyImageResult } from '../engine/apply/apply-image.ts'
-import type { LogPosition } from '../engine/pages/wal-index.ts'
+import type { LogPosition } from '../engine/pages/file-state.ts'
 import type { SnapshotContext } from './context.ts'
 import { removeDatabase } from './remove-database.ts'
 import { intentFile } from './restore-intent.ts'

@@ -10,7 +10,7 @@ import { headerOf } from '../pages/page-source.ts'
 import { placeImage } from './place-image.ts'
 import { completeSafetyCopy, placeSafetyCopy, syncFolderOf, writeDurably, type SafetyCopy } from './safety-copy.ts'
 import { explainedAsync, openTarget, type Target } from '../target-database.ts'
-import type { LogPosition } from '../pages/wal-index.ts'
+import type { LogPosition } from '../pages/file-state.ts'
 
 export interface ApplyImageInput {
   target: Target

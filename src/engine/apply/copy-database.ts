@@ -6,7 +6,7 @@ import { LOCK_BYTE } from '../pages/page-reader.ts'
 import { readDirectly, type PageSource } from '../pages/page-source.ts'
 import { syncFile } from './safety-copy.ts'
 import { explainedAsync, openTarget, type Target } from '../target-database.ts'
-import type { LogPosition } from '../pages/wal-index.ts'
+import type { LogPosition } from '../pages/file-state.ts'
 import { writeFully } from '../write-fully.ts'
 
 export interface CopyDatabaseInput {

@@ -1,4 +1,4 @@
-import { fstatSync, readFileSync } from 'node:fs'
+import { fstatSync, readFileSync, type BigIntStats } from 'node:fs'
 import { HEADER_BYTES } from '../database-header.ts'
 import { readFully } from './page-reader.ts'
 import type { WalIndexHeader } from './wal-index.ts'
@@ -28,11 +28,21 @@ export interface FileState {
 const GRANULARITY_MS = 2100
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
+/** Where a log stands, and how the file is beside it: it only grows as long as its salts stay the same. */
+export interface LogPosition { salts: string, frames: number, file: string }
+
+export function logPosition (file: number, { salts, frames }: WalIndexHeader): LogPosition {
+  return { salts: salts.toString('hex'), frames, file: fileIdentity(fstatSync(file, { bigint: true })) }
+}
+
+const fileIdentity = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string => [dev, ino, size, mtimeNs, ctimeNs].join(' ')
+
 export function fileState (file: number, log: WalIndexHeader | null): FileState {
-  const { dev, ino, size, mtimeNs, ctimeNs } = fstatSync(file, { bigint: true })
+  const stats = fstatSync(file, { bigint: true })
+  const { mtimeNs, ctimeNs } = stats
   const newest = Number((mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1_000_000n)
   return {
-    file: [dev, ino, size, mtimeNs, ctimeNs].join(' '),
+    file: fileIdentity(stats),
     header: readFully(file, HEADER_BYTES, 0).toString('base64'),
     boot: bootId(),
     log: log === null || log.frames === 0 ? '' : log.bytes.toString('base64'),

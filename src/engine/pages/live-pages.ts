@@ -2,7 +2,8 @@ import { existsSync, fstatSync, openSync, statSync, type Stats } from 'node:fs'
 import type { Kind } from '../database-kind.ts'
 import { framesByPage } from './page-reader.ts'
 import { pagesOf, type PageSource } from './page-source.ts'
-import { pagesOfFrames, positionOf, walIndexAtRest, type LogPosition } from './wal-index.ts'
+import { logPosition, type LogPosition } from './file-state.ts'
+import { pagesOfFrames, walIndexAtRest } from './wal-index.ts'
 
 /*
  * The committed pages of the live database, read from its files while the write lock is held. The descriptors stay open
@@ -48,12 +49,14 @@ export class LivePages {
 
   /**
    * The pages that were committed since the log stood somewhere, in the same way only under the write lock; null where that
-   * cannot be told, as the log has begun anew or there is none.
+   * cannot be told: the log has begun anew, or there is none, or the file was written to, be it by a checkpoint, be it past
+   * SQLite by whoever put another content there.
    */
   changedSince (position: LogPosition | null): Uint32Array | null {
     if (position === null || !this.#kind.isWal) return null
-    const { salts, frames } = positionOf(walIndexAtRest(this.#sharedMemory as number))
-    return salts === position.salts && frames >= position.frames ? pagesOfFrames(this.#sharedMemory as number, frames).subarray(position.frames) : null
+    const { salts, frames, file } = logPosition(this.#database, walIndexAtRest(this.#sharedMemory as number))
+    if (file !== position.file || salts !== position.salts || frames < position.frames) return null
+    return pagesOfFrames(this.#sharedMemory as number, frames).subarray(position.frames)
   }
 
   /**

@@ -1,10 +1,10 @@
 import { fstatSync, openSync, statSync } from 'node:fs'
 import type Database from 'better-sqlite3'
 import { askOften } from '../ask-often.ts'
-import { fileState, type FileState } from './file-state.ts'
+import { fileState, logPosition, type FileState, type LogPosition } from './file-state.ts'
 import { HEADER_BYTES, parseHeader, type DatabaseHeader } from '../database-header.ts'
 import { framesByPage, pageReader, readFully, type PageFiles, type PageReader } from './page-reader.ts'
-import { NotDirectlyReadable, positionOf, readWalIndexHeader, WAL_SALTS_AT, type LogPosition, type WalIndexHeader } from './wal-index.ts'
+import { NotDirectlyReadable, readWalIndexHeader, WAL_SALTS_AT, type WalIndexHeader } from './wal-index.ts'
 
 /** A database as it is at one moment. */
 export interface PageSource {
@@ -66,7 +66,7 @@ export function pinPages (database: Database.Database): PageSource {
     if (statSync(database.name, { throwIfNoEntry: false })?.ino !== fstatSync(file).ino) throw new NotDirectlyReadable('another file is taking its place')
     const pageSize = database.pragma('page_size', { simple: true }) as number
     const pageCount = pageCountOf(database) ?? pageCountIn(file, pageSize, log)
-    return pagesOf({ file, pageSize, log: log && overlay(log, pageSize, pageCount) }, pageCount, fileState(file, log && log.pinned), log && positionOf(log.pinned))
+    return pagesOf({ file, pageSize, log: log && overlay(log, pageSize, pageCount) }, pageCount, fileState(file, log && log.pinned), log && logPosition(file, log.pinned))
   } catch (error) {
     database.exec('ROLLBACK')
     throw error

@@ -76,13 +76,6 @@ function isSound (words: Uint32Array): boolean {
   return words[CHECKSUM_AT] === first && words[CHECKSUM_AT + 1] === second
 }
 
-/** Where a log stands: it only grows as long as its salts stay the same. */
-export interface LogPosition { salts: string, frames: number }
-
-export function positionOf ({ salts, frames }: WalIndexHeader): LogPosition {
-  return { salts: salts.toString('hex'), frames }
-}
-
 /** The page that each of the first frames holds. */
 export function pagesOfFrames (sharedMemory: number, frames: number): Uint32Array {
   const pages = new Uint32Array(frames)

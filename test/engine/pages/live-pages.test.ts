@@ -1,12 +1,12 @@
 import Database from 'better-sqlite3'
-import { readFileSync } from 'node:fs'
+import { readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { copyDatabase } from '../../../src/engine/apply/copy-database.ts'
 import { kindOf } from '../../../src/engine/database-kind.ts'
 import { LivePages } from '../../../src/engine/pages/live-pages.ts'
 import { completeSafetyCopy } from '../../../src/engine/apply/safety-copy.ts'
-import type { LogPosition } from '../../../src/engine/pages/wal-index.ts'
+import type { LogPosition } from '../../../src/engine/pages/file-state.ts'
 import { addRows, makeDatabase, type JournalMode } from '../../helpers/databases.ts'
 
 interface Copied { application: Database.Database, live: LivePages, copiedAt: LogPosition | null, copy: string, folder: string }
@@ -52,6 +52,25 @@ t.test('of a database that grew, or was cut, too', async t => {
   t.ok(checkCompleted(t, state) !== null)
 })
 
+for (const [how, replace] of Object.entries({
+  'written over': (path: string, other: string) => { writeFileSync(path, readFileSync(other)) },
+  'replaced by another': (path: string, other: string) => { renameSync(other, path) }
+})) {
+  t.test(`of a file that was ${how} past SQLite, beside a log without frames, everything is compared`, async t => {
+    const state = await copied(t)
+    const { name: path } = state.application
+    state.application.close()
+    const other = join(state.folder, 'other.db')
+    makeDatabase(other, { rows: 1500 }).close()
+    const copiedAt = await copyDatabase({ source: { path, lockTimeoutMs: 1000 }, copy: join(state.folder, 'copy-2.db') })
+    replace(path, other)
+    const application = new Database(path)
+    t.teardown(() => { application.close() })
+    application.pragma('user_version')
+    t.equal(checkCompleted(t, { ...state, application, copy: join(state.folder, 'copy-2.db'), copiedAt, live: new LivePages(path, kindOf(application)) }), null)
+  })
+}
+
 t.test('a log that was begun anew does not tell, nor does a database without one', async t => {
   const state = await copied(t)
   state.application.pragma('wal_checkpoint(RESTART)')
@@ -60,5 +79,5 @@ t.test('a log that was begun anew does not tell, nor does a database without one
   const plain = await copied(t, 'delete')
   plain.application.exec("UPDATE items SET text = 'other' WHERE id = 7")
   t.equal(checkCompleted(t, plain), null)
-  t.equal(plain.live.changedSince({ salts: '', frames: 0 }), null)
+  t.equal(plain.live.changedSince({ salts: '', frames: 0, file: '' }), null)
 })
