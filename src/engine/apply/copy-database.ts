@@ -47,8 +47,8 @@ export async function copyDatabase ({ source, copy }: CopyDatabaseInput): Promis
  * pinned no other page of the file is written.
  * @returns false, having left nothing, where that is not possible
  */
-async function clonePages ({ files: { file, log }, pageSize, pageCount, read }: PageSource, copy: string): Promise<boolean> {
-  if (!await cloneFile(file, copy)) return false
+export async function clonePages ({ files: { file, log }, pageSize, pageCount, read }: PageSource, copy: string, clone = cloneFile): Promise<boolean> {
+  if (!await clone(file, copy)) return false
   await chmod(copy, 0o600)
   const handle = await open(copy, 'r+')
   try {

@@ -1,9 +1,10 @@
 import Database from 'better-sqlite3'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { copyDatabase, copyPinned } from '../../../src/engine/apply/copy-database.ts'
+import { clonePages, copyDatabase, copyPinned } from '../../../src/engine/apply/copy-database.ts'
+import { pinPages } from '../../../src/engine/pages/page-source.ts'
 import { contentOf, makeDatabase, makeLargeDatabase } from '../../helpers/databases.ts'
 import { mountReflinkDisk, noReflinks } from '../../helpers/reflink-disk.ts'
 
@@ -52,5 +53,26 @@ for (const [what, sql] of Object.entries(logs)) {
     t.equal(statSync(copy).mode & 0o777, 0o600)
     t.ok((before - after) * bsize < 10_000_000, `${(before - after) * bsize} bytes are its own`)
     t.same(readdirSync(folder).filter(name => !name.startsWith('app.db')), ['copy.db'])
+  })
+}
+
+for (const [what, sql] of Object.entries(logs)) {
+  t.test(`what was cloned becomes what is committed (${what})`, async t => {
+    const path = join(t.testdir(), 'app.db')
+    const application = makeDatabase(path, { rows: 2000 })
+    application.pragma('wal_autocheckpoint = 0')
+    application.exec(sql)
+    application.close()
+    const again = new Database(path)
+    t.teardown(() => { again.close() })
+    again.exec("UPDATE items SET text = 'changed' WHERE id = 5")
+    const reader = new Database(path)
+    const copy = join(t.testdirName, 'copy.db')
+    t.ok(await clonePages(pinPages(reader), copy, async (_, clone) => {
+      writeFileSync(clone, readFileSync(path))
+      return true
+    }))
+    t.ok(readFileSync(copy).equals(reader.serialize()))
+    reader.close()
   })
 }
