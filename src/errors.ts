@@ -47,6 +47,8 @@ export const NameTakenError = define('FST_SNAPSHOT_NAME_TAKEN', 'There is alread
 export const BusyError = define('FST_SNAPSHOT_BUSY', 'Another process is working on the snapshots of this database; try again when it is done', 409)
 /** The snapshot is pinned. */
 export const PinnedError = define('FST_SNAPSHOT_PINNED', 'The snapshot %s is pinned; unpin it before deleting it', 409)
+/** The snapshot belongs to another deployment, which alone may change or delete it. */
+export const NotOwnError = define('FST_SNAPSHOT_NOT_OWN', 'The snapshot %s belongs to another deployment (%s), which alone may change or delete it. You can restore it; if that deployment is gone for good, take its snapshots over first: adoptSnapshots()', 409)
 /** The snapshot cannot be restored, for the reason given. */
 export const NotRestorableError = define('FST_SNAPSHOT_NOT_RESTORABLE', 'The snapshot %s cannot be restored: %s', 409)
 

@@ -7,6 +7,7 @@ import { silentLogger, type Logger } from './logger.ts'
 import { requireDistinctPaths } from './options-paths.ts'
 import { KeepLast } from './schemas/requests.ts'
 import { OneOf, problemIn } from './schemas/fit.ts'
+import { storageSettings, StorageOption, type ReplicaOptions, type StorageSettings } from './options-storages.ts'
 import type { SnapshotStorage } from './storage/snapshot-storage.ts'
 
 /** Options of `SnapshotWriter` and `SnapshotRecovery`. What is not given is taken from the environment ({@link optionsFromEnv}). */
@@ -19,9 +20,14 @@ export interface SnapshotOptions {
   snapshotDir?: string
   /** Where pre-restore backups are kept. Default: `recovery` beside the database; for a second database there, a folder of its name in that. */
   recoveryDir?: string
-  /** Where snapshots are stored. Default: local files in `snapshotDir`. */
-  storage?: SnapshotStorage
-  /** Limits the bytes that go to and come from the storage, both together. Default: no limit. */
+  /**
+   * Where snapshots are stored: one storage or several. Each snapshot goes to all of them; what a restore reads is the first
+   * that has it. Default: local files in `snapshotDir`, and S3 besides where S3_BUCKET names a bucket ({@link s3OptionsFromEnv}).
+   */
+  storage?: SnapshotStorage | Array<SnapshotStorage | ReplicaOptions>
+  /** Whether storages are tried out at the start, and again while they fail, by storing, reading and deleting a small object. Default true. */
+  probeStorage?: boolean
+  /** Limits the bytes that go to and come from each storage, both together. Default: no limit. */
   maxBytesPerSecond?: number
   /** zstd level from 1 (fastest, the default) to 19 (smallest). */
   compressionLevel?: number
@@ -81,9 +87,9 @@ export interface ScheduleOptions {
   keepLast?: number
 }
 
-type Defaulted = 'compressionLevel' | 'maxParentAge' | 'lockTimeout' | 'integrityCheckMaxAge' | 'allowDamaged' | 'logger'
+type Defaulted = 'probeStorage' | 'compressionLevel' | 'maxParentAge' | 'lockTimeout' | 'integrityCheckMaxAge' | 'allowDamaged' | 'logger'
 /** Options after every check and default; paths are absolute. */
-export type SnapshotSettings = SnapshotOptions & Required<Pick<SnapshotOptions, Defaulted | 'database' | 'databaseName' | 'snapshotDir' | 'recoveryDir'>> & { isRecoveryDirDefault: boolean }
+export type SnapshotSettings = Omit<SnapshotOptions, 'storage'> & Required<Pick<SnapshotOptions, Defaulted | 'database' | 'databaseName' | 'snapshotDir' | 'recoveryDir'>> & { storages: StorageSettings[], isRecoveryDirDefault: boolean }
 
 export interface PluginSettings extends SnapshotSettings {
   auth: TokenOptions | RoleFunction | false
@@ -123,7 +129,8 @@ const snapshotOptions = {
   databaseName: Type.String({ pattern: '^[a-z0-9_-]{1,64}$', description: '1 to 64 lower-case letters a to z, digits, "_" and "-"' }),
   snapshotDir: Text,
   recoveryDir: Text,
-  storage: Type.Object({}),
+  storage: StorageOption,
+  probeStorage: Type.Boolean(),
   maxBytesPerSecond: Type.Number({ minimum: 1, description: 'a number of at least 1' }),
   compressionLevel: Type.Integer({ minimum: 1, maximum: 19, description: 'a whole number from 1 to 19' }),
   maxParentAge: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'a whole number of milliseconds' }),
@@ -216,12 +223,13 @@ function check<T extends object> (schema: TObject, options: T, within = ''): T {
   return options
 }
 
-function settle (options: SnapshotOptions): SnapshotSettings {
+function settle ({ storage, ...options }: SnapshotOptions): SnapshotSettings {
   if (options.database === undefined) throw new OptionError('"database" is missing; give the path of the database, or set DATABASE_URL')
-  requireMethods('storage', options.storage, ['put', 'get', 'head', 'list', 'delete', 'removePartialWrites'])
   requireMethods('logger', options.logger, ['info', 'warn', 'error'])
   const database = databasePath(options.database)
+  const snapshotDir = resolve(options.snapshotDir ?? join(dirname(database), 'backups'))
   const settings = {
+    probeStorage: true,
     compressionLevel: 1,
     maxParentAge: 7 * 24 * 60 * 60 * 1000,
     lockTimeout: 10_000,
@@ -232,7 +240,8 @@ function settle (options: SnapshotOptions): SnapshotSettings {
     database,
     databaseName: options.databaseName ?? slug(database),
     ...(options.migrations && { migrations: { folder: resolve(options.migrations.folder) } }),
-    snapshotDir: resolve(options.snapshotDir ?? join(dirname(database), 'backups')),
+    snapshotDir,
+    storages: storageSettings(storage, snapshotDir),
     recoveryDir: resolve(options.recoveryDir ?? join(dirname(database), 'recovery')),
     isRecoveryDirDefault: options.recoveryDir === undefined
   }

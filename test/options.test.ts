@@ -20,12 +20,15 @@ const auth = { admin: 'admin-token', viewer: 'viewer-token' }
 
 t.test('a path is enough, and everything else has a default', async t => {
   setEnvironment(t)
-  t.strictSame(snapshotSettings({ database: 'data/app.db' }), {
+  const { storages, ...settings } = snapshotSettings({ database: 'data/app.db' })
+  t.match(storages, [{ storage: { name: 'local' }, isRequired: true }])
+  t.strictSame(settings, {
     database: resolve('data/app.db'),
     databaseName: 'app',
     snapshotDir: resolve('data/backups'),
     recoveryDir: resolve('data/recovery'),
     isRecoveryDirDefault: true,
+    probeStorage: true,
     compressionLevel: 1,
     maxParentAge: 604_800_000,
     lockTimeout: 10_000,
@@ -46,7 +49,7 @@ t.test('what is given is kept, folders made absolute', async t => {
   const folder = t.testdir({ migrations: { meta: { '_journal.json': '{}' } } })
   const given: SnapshotOptions = {
     databaseName: 'name_of-9',
-    storage: new LocalStorage(folder),
+    probeStorage: false,
     compressionLevel: 19,
     maxParentAge: 0,
     maxBytesPerSecond: 0.5e6,
@@ -57,7 +60,8 @@ t.test('what is given is kept, folders made absolute', async t => {
     migrate: async () => {},
     logger: { info () {}, warn () {}, error () {} }
   }
-  const settings = snapshotSettings({ ...given, database: 'file:./x.db?a', snapshotDir: 'one', recoveryDir: './two' })
+  const { storages, ...settings } = snapshotSettings({ ...given, storage: new LocalStorage(folder, 'given'), database: 'file:./x.db?a', snapshotDir: 'one', recoveryDir: './two' })
+  t.match(storages, [{ storage: { name: 'given' } }])
   t.strictSame(settings, { ...given, database: resolve('x.db'), snapshotDir: resolve('one'), recoveryDir: resolve('two'), isRecoveryDirDefault: false })
 })
 
@@ -218,7 +222,7 @@ t.test('a logger and a storage may have their methods and name from a class', as
   const logger = new (class { info (): void {} warn (): void {} error (): void {} })()
   t.equal(snapshotSettings({ database, logger }).logger, logger)
   const storage = new (class extends LocalStorage {})('/data')
-  t.equal(snapshotSettings({ database, storage }).storage, storage)
+  t.equal(snapshotSettings({ database, storage }).storages[0]?.storage, storage)
 })
 
 t.test('the plugin requires `auth`, as nobody should open the routes by mistake', async t => {

@@ -18,7 +18,7 @@ t.test('it is the default export and has a name', async t => {
   t.equal(snapshots, fastifySqliteSnapshots)
   const app = Fastify({ logger: { level: 'silent' } })
   t.teardown(async () => { await app.close() })
-  await app.register(snapshots, { database: databaseIn(t), auth: false, schedule: false })
+  await app.register(snapshots, { database: databaseIn(t), auth: false, schedule: false, probeStorage: false })
   t.ok(app.hasPlugin('fastify-sqlite-snapshots'))
 })
 
@@ -79,7 +79,7 @@ for (const [what, server] of Object.entries(LOGGERS)) {
   t.test(`a host ${what} starts`, async t => {
     const app = Fastify(server)
     t.teardown(async () => { await app.close() })
-    await app.register(snapshots, { database: databaseIn(t), auth: false, schedule: false })
+    await app.register(snapshots, { database: databaseIn(t), auth: false, schedule: false, probeStorage: false })
     t.equal((await app.inject({ method: 'POST', url: '/snapshots' })).statusCode, 201)
   })
 }
@@ -169,7 +169,7 @@ t.test('two databases are served by two registrations in scopes of their own', a
   t.teardown(async () => { await app.close() })
   for (const name of ['one', 'two']) {
     makeDatabase(join(folder, `${name}.db`)).close()
-    await app.register(async (scope: FastifyInstance) => { await scope.register(snapshots, { database: join(folder, `${name}.db`), auth: false, schedule: {} }) }, { prefix: `/${name}` })
+    await app.register(async (scope: FastifyInstance) => { await scope.register(snapshots, { database: join(folder, `${name}.db`), auth: false, schedule: {}, probeStorage: false }) }, { prefix: `/${name}` })
   }
   for (const name of ['one', 'two']) {
     t.match((await app.inject({ method: 'POST', url: `/${name}/snapshots`, payload: { name: 'same-name' } })).json(), { name: 'same-name', database: name, status: 'COMPLETED' })
@@ -233,7 +233,7 @@ t.test('a second registration in one scope is refused and makes nothing, one in 
   const second = join(path, '..', 'second', 'app.db')
   mkdirSync(join(second, '..'))
   makeDatabase(second).close()
-  const options: SnapshotsPluginOptions = { database: second, auth: false, schedule: false }
+  const options: SnapshotsPluginOptions = { database: second, auth: false, schedule: false, probeStorage: false }
   await t.rejects(customHost(t, path, { async after (app) { await app.register(snapshots, { ...options, prefix: '/second' }) } }), { code: 'FST_SNAPSHOT_INVALID_OPTION', message: /for now a scope serves one database.*app\.register\(async scope/ })
   t.same(readdirSync(join(second, '..')), ['app.db'])
   const { app } = await customHost(t, path, { async after (app) { await app.register(async scope => { await scope.register(snapshots, options) }, { prefix: '/second' }) } })

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import Database from 'better-sqlite3'
@@ -14,6 +14,7 @@ import { sources } from './schema.ts'
 export type CatalogDatabase = BaseSQLiteDatabase<'sync', Database.RunResult>
 
 const MIGRATIONS = fileURLToPath(new URL('../../drizzle', import.meta.url))
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
 const LOCK_TIMEOUT_MS = 5_000
 
 /** How long opening and closing may wait for another process. */
@@ -30,17 +31,20 @@ export class Catalog {
   readonly path: string
   /** The id of this deployment. */
   readonly source: string
+  /** Whether this is a new catalog in the place of one that was lost. */
+  readonly isReplaced: boolean
   readonly #disk: Database.Database
   #memory: Database.Database | null = null
   #unsaved: Array<(database: CatalogDatabase) => unknown> = []
 
-  private constructor (path: string, disk: Database.Database) {
+  /** @param keptSource the id that was kept beside an earlier catalog */
+  private constructor (path: string, disk: Database.Database, keptSource: string | null) {
     this.path = path
     this.#disk = disk
-    this.source = this.write(database => {
-      const fresh = { id: randomUUID(), createdAt: new Date().toISOString() }
-      return (database.select().from(sources).get() ?? database.insert(sources).values(fresh).returning().get()).id
-    })
+    const known = this.read(database => database.select().from(sources).get())
+    this.isReplaced = known === undefined && keptSource !== null
+    const fresh = { id: keptSource ?? randomUUID(), createdAt: new Date().toISOString() }
+    this.source = known?.id ?? this.write(database => database.insert(sources).values(fresh).returning().get()).id
   }
 
   /**
@@ -68,7 +72,9 @@ export class Catalog {
       disk.pragma('synchronous = NORMAL')
       disk.pragma('wal_autocheckpoint = 0')
       migrate(drizzle(disk), { migrationsFolder: MIGRATIONS })
-      const catalog = new Catalog(path, disk)
+      const sourceFile = join(folder, '.source')
+      const catalog = new Catalog(path, disk, readSource(sourceFile))
+      if (readSource(sourceFile) !== catalog.source) keepSource(sourceFile, catalog.source)
       disk.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`)
       return catalog
     } finally {
@@ -76,9 +82,13 @@ export class Catalog {
     }
   }
 
+  get isOpen (): boolean {
+    return this.#disk.open
+  }
+
   /** @throws FST_SNAPSHOT_CANCELLED once it was closed */
   requireOpen (): void {
-    if (!this.#disk.open) throw new CancelledError('this SnapshotWriter or SnapshotRecovery was closed; make a new one to go on')
+    if (!this.isOpen) throw new CancelledError('this SnapshotWriter or SnapshotRecovery was closed; make a new one to go on')
   }
 
   /** Runs queries that change nothing. */
@@ -116,7 +126,7 @@ export class Catalog {
   }
 
   close (): void {
-    if (!this.#disk.open) return
+    if (!this.isOpen) return
     this.#disk.pragma(`busy_timeout = ${PATIENT_TIMEOUT_MS}`)
     this.#save()
     this.#disk.close()
@@ -135,6 +145,18 @@ export class Catalog {
     this.#memory?.close()
     this.#memory = null
   }
+}
+
+/** The deployment's id as it is kept beside the catalog, so that a new catalog in its place is that of the same deployment. */
+function readSource (file: string): string | null {
+  const id = existsSync(file) ? readFileSync(file, 'utf8') : ''
+  return UUID.test(id) ? id : null
+}
+
+function keepSource (file: string, source: string): void {
+  try {
+    writeFileSync(file, source, { mode: 0o600 })
+  } catch {} // on a full disk the catalog alone has it; the next start tries again
 }
 
 function inTransaction<T> (sqlite: Database.Database, change: (database: CatalogDatabase) => T): T {

@@ -40,16 +40,19 @@ export const snapshots = sqliteTable('snapshots', {
   parentId: text(),
   encrypted: integer({ mode: 'boolean' }).notNull().default(false),
   replicas: text({ mode: 'json' }).$type<Replica[]>().notNull().default([]),
-  error: text({ mode: 'json' }).$type<RecordedError>()
+  error: text({ mode: 'json' }).$type<RecordedError>(),
+  /** The machine it was made on. */
+  sourceHost: text()
 }, table => [
-  uniqueIndex('snapshots_name_in_use').on(table.database, table.name).where(sql`${table.status} <> 'FAILED' and ${table.deletedAt} is null`),
+  uniqueIndex('snapshots_name_in_use').on(table.database, table.source, table.name).where(sql`${table.status} <> 'FAILED' and ${table.deletedAt} is null`),
   uniqueIndex('snapshots_order').on(table.database, table.sequence, table.id),
   // Deleted ones soon outnumber the others, and are in none of these.
   index('snapshots_present').on(table.database, table.sequence, table.id).where(isNull(table.deletedAt)),
   index('snapshots_source').on(table.database, table.source, table.sequence, table.createdAt).where(isNull(table.deletedAt)),
   index('snapshots_name').on(table.database, table.name, table.sequence).where(isNull(table.deletedAt)),
   index('snapshots_status').on(table.database, table.status, table.sequence, table.id).where(isNull(table.deletedAt)),
-  index('snapshots_to_remove').on(table.database).where(sql`${table.deletedAt} is not null and ${table.replicas} <> '[]'`)
+  index('snapshots_to_remove').on(table.database).where(sql`${table.deletedAt} is not null and ${table.replicas} <> '[]'`),
+  index('snapshots_to_replicate').on(table.database, table.sequence).where(sql`${table.deletedAt} is null and ${table.replicas} glob '*"state":"[PDM]*'`)
 ])
 
 /** The packs that each snapshot needs; of a failed one, those that were stored before it failed. */
@@ -58,8 +61,25 @@ export const snapshotPacks = sqliteTable('snapshotPacks', {
   packId: text().notNull()
 }, table => [primaryKey({ columns: [table.snapshotId, table.packId] }), index('snapshotPacks_pack').on(table.packId)])
 
-/** Packs that were found damaged, as a whole or in a part: no new snapshot shares them. */
-export const suspectPacks = sqliteTable('suspectPacks', { packId: text().primaryKey() })
+/** Packs that were found damaged in a storage, as a whole or in a part: no new snapshot shares them. */
+export const damagedPacks = sqliteTable('damagedPacks', {
+  packId: text().notNull(),
+  storage: text().notNull()
+}, table => [primaryKey({ columns: [table.packId, table.storage] })])
+
+/** What is known of each storage of a database. */
+export const storages = sqliteTable('storages', {
+  database: text().notNull(),
+  storage: text().notNull(),
+  /** Whether the last thing that was asked of it succeeded; null before the first. */
+  isUp: integer({ mode: 'boolean' }),
+  checkedAt: text(),
+  /** Why it failed. */
+  error: text({ mode: 'json' }).$type<RecordedError>(),
+  /** When all of its snapshots were last found and entered here. */
+  listedAt: text()
+}, table => [primaryKey({ columns: [table.database, table.storage] })])
+export type StorageRow = typeof storages.$inferSelect
 
 /** The snapshots there are, for an operator's own queries: the deleted ones are left out. */
 export const snapshotView = sqliteView('Snapshot').as(query => query.select().from(snapshots).where(isNull(snapshots.deletedAt)))

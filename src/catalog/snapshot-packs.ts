@@ -1,6 +1,7 @@
-import { and, eq, inArray, isNull, ne } from 'drizzle-orm'
+import { and, eq, inArray, isNull, ne, sql } from 'drizzle-orm'
 import type { Catalog, CatalogDatabase } from './catalog.ts'
-import { snapshotPacks, snapshots, suspectPacks, USABLE } from './schema.ts'
+import { isIn } from './replicas.ts'
+import { damagedPacks, snapshotPacks, snapshots, USABLE } from './schema.ts'
 
 /** Notes which packs a snapshot needs, in place of what was noted before. */
 export function recordPacks (database: CatalogDatabase, snapshotId: string, packs: readonly string[]): void {
@@ -12,35 +13,42 @@ export function packsOf (catalog: Catalog, snapshotId: string): string[] {
   return catalog.read(database => database.select().from(snapshotPacks).where(eq(snapshotPacks.snapshotId, snapshotId)).all()).map(({ packId }) => packId)
 }
 
-/** Which of some packs are needed by a snapshot there is, other than a certain one; a failed one may keep packs as well. */
-export function packsInUse (catalog: Catalog, packs: string[], except = ''): Set<string> {
-  const rows = catalog.read(database => database.selectDistinct({ packId: snapshotPacks.packId })
+/**
+ * Which of some packs are needed by a snapshot there is; a failed one may keep packs as well.
+ * @param only `except`: leaves out one snapshot; `storage`: looks only at snapshots that are, or are to be, in that storage
+ */
+export function packsInUse (catalog: Catalog, packs: readonly string[], { except = '', storage }: { except?: string, storage?: string } = {}): Set<string> {
+  const isThere = storage === undefined ? undefined : sql`(${snapshots.status} = 'FAILED' or ${isIn(storage)})`
+  const isInUse = (pack: string): boolean => catalog.read(database => database.select({ id: snapshots.id })
     .from(snapshotPacks).innerJoin(snapshots, eq(snapshots.id, snapshotPacks.snapshotId))
-    .where(and(inArray(snapshotPacks.packId, packs), isNull(snapshots.deletedAt), ne(snapshots.id, except))).all())
-  return new Set(rows.map(({ packId }) => packId))
+    .where(and(eq(snapshotPacks.packId, pack), isNull(snapshots.deletedAt), ne(snapshots.id, except), isThere)).limit(1).all()).length > 0
+  return new Set(packs.filter(isInUse))
 }
 
-/** The snapshots there are that need a pack. */
-export function snapshotsWithPack (catalog: Catalog, pack: string): string[] {
+/** The snapshots in a storage that need a pack. */
+export function snapshotsWithPack (catalog: Catalog, pack: string, storage: string): string[] {
   return catalog.read(database => database.select({ id: snapshots.id })
     .from(snapshotPacks).innerJoin(snapshots, eq(snapshots.id, snapshotPacks.snapshotId))
-    .where(and(eq(snapshotPacks.packId, pack), isNull(snapshots.deletedAt), inArray(snapshots.status, USABLE))).all()).map(({ id }) => id)
+    .where(and(eq(snapshotPacks.packId, pack), isNull(snapshots.deletedAt), inArray(snapshots.status, USABLE), isIn(storage))).all()).map(({ id }) => id)
 }
 
-/** Notes that something of some packs is damaged, for as long as they are there. */
-export function recordSuspects (catalog: Catalog, packs: readonly string[]): void {
-  catalog.write(database => { for (const packId of packs) database.insert(suspectPacks).values({ packId }).onConflictDoNothing().run() })
+/** Notes that something of some packs is damaged in a storage, for as long as they are there. */
+export function recordDamagedPacks (catalog: Catalog, packs: readonly string[], storage: string): void {
+  catalog.write(database => { for (const packId of packs) database.insert(damagedPacks).values({ packId, storage }).onConflictDoNothing().run() })
 }
 
-export function forgetSuspect (catalog: Catalog, pack: string): void {
-  catalog.write(database => database.delete(suspectPacks).where(eq(suspectPacks.packId, pack)).run())
+export function forgetDamagedPack (catalog: Catalog, pack: string, storage: string): void {
+  catalog.write(database => database.delete(damagedPacks).where(and(eq(damagedPacks.packId, pack), eq(damagedPacks.storage, storage))).run())
+}
+
+/** Where a pack is damaged, as far as is known. */
+export function storagesWithDamage (catalog: Catalog, pack: string): string[] {
+  return catalog.read(database => database.select().from(damagedPacks).where(eq(damagedPacks.packId, pack)).all()).map(({ storage }) => storage)
 }
 
 /** Which of some packs a new snapshot may refer to, as far as is known. */
-export function packsToShare (catalog: Catalog, packs: string[]): Set<string> {
-  const kept = packsInUse(catalog, packs)
-  for (const { packId } of catalog.read(database => database.select().from(suspectPacks).where(inArray(suspectPacks.packId, packs)).all())) kept.delete(packId)
-  return kept
+export function packsToShare (catalog: Catalog, packs: readonly string[]): Set<string> {
+  return new Set([...packsInUse(catalog, packs)].filter(pack => storagesWithDamage(catalog, pack).length === 0))
 }
 
 /** Failed snapshots of which packs are kept for the next one. */

@@ -1,5 +1,5 @@
 import { and, asc, desc, eq, getTableColumns, inArray, isNotNull, isNull, like, lte, max, ne, sql, type SQL } from 'drizzle-orm'
-import type { Catalog } from './catalog.ts'
+import type { Catalog, CatalogDatabase } from './catalog.ts'
 import { increment, observeSeconds, setGauge } from './metric-values.ts'
 import { recordPacks } from './snapshot-packs.ts'
 import { snapshots, USABLE, type RecordedError, type SnapshotRow, type SnapshotStatus } from './schema.ts'
@@ -33,10 +33,7 @@ export function recordCreated (catalog: Catalog, id: string, result: Partial<Sna
     const row = database.update(snapshots).set({ ...result, status: 'COMPLETED' }).where(eq(snapshots.id, id)).returning().get()
     increment(database, row.database, 'snapshot_creations_total')
     observeSeconds(database, row.database, 'snapshot_creation_duration_seconds', result.durationMs / 1000)
-    if (row.integrity === 'failed') return row
-    setGauge(database, row.database, 'snapshot_last_created_timestamp', Math.floor(Date.parse(row.createdAt) / 1000))
-    setGauge(database, row.database, 'snapshot_size_bytes', row.size ?? 0)
-    setGauge(database, row.database, 'snapshot_stored_bytes', row.storedSize ?? 0)
+    if (row.integrity !== 'failed') describeNewest(database, row)
     return row
   })
 }
@@ -53,13 +50,25 @@ export function recordCreationFailed (catalog: Catalog, id: string, error: Recor
   })
 }
 
-/** By id or name, deleted ones left out; where a name was used again, the usable one, else the newest. */
+/** By id or name, deleted ones left out; of one name, the usable one of this deployment, else another's, else the newest. */
 export function findSnapshot (catalog: Catalog, database: string, reference: string): SnapshotRow | undefined {
   const rowsBy = (column: typeof snapshots.id | typeof snapshots.name): SnapshotRow[] => catalog.read(query => query.select().from(snapshots)
     .where(and(present(database), eq(column, reference)))
     .orderBy(desc(snapshots.sequence)).all())
   const named = rowsBy(snapshots.name)
-  return named.find(row => row.status !== 'FAILED') ?? named[0] ?? rowsBy(snapshots.id)[0]
+  const usable = named.filter(row => row.status !== 'FAILED')
+  return usable.find(row => row.source === catalog.source) ?? usable[0] ?? named[0] ?? rowsBy(snapshots.id)[0]
+}
+
+/** By id, a deleted one as well. */
+export function findById (catalog: Catalog, id: string): SnapshotRow | undefined {
+  return catalog.read(query => query.select().from(snapshots).where(eq(snapshots.id, id)).get())
+}
+
+/** Whether a name belongs to a snapshot of this deployment, or of another one. */
+export function isNameTaken (catalog: Catalog, database: string, name: string, source = catalog.source): boolean {
+  return catalog.read(query => query.select({ id: snapshots.id }).from(snapshots)
+    .where(and(present(database), eq(snapshots.name, name), eq(snapshots.source, source), ne(snapshots.status, 'FAILED'))).limit(1).all()).length > 0
 }
 
 /** The newest snapshot that is sound and stored as far as is known, of one's own source first. */
@@ -90,10 +99,10 @@ export function snapshotsWithStatus (catalog: Catalog, database: string, statuse
     .where(and(present(database), inArray(snapshots.status, statuses))).orderBy(asc(snapshots.sequence)).all())
 }
 
-/** Deleted snapshots of which something is still stored. */
+/** Deleted snapshots of this deployment of which something is still stored. */
 export function unfinishedDeletions (catalog: Catalog, database: string): SnapshotRow[] {
   return catalog.read(query => query.select(getTableColumns(snapshots)).from(snapshots)
-    .where(and(eq(snapshots.database, database), isNotNull(snapshots.deletedAt), sql`${snapshots.replicas} <> '[]'`)).all())
+    .where(and(eq(snapshots.database, database), isNotNull(snapshots.deletedAt), sql`${snapshots.replicas} <> '[]'`, eq(snapshots.source, catalog.source))).all())
 }
 
 /** The newest creation that ended, by success or by a failure that was not a cancellation. */
@@ -101,4 +110,64 @@ export function lastEndedCreation (catalog: Catalog, database: string): Snapshot
   return catalog.read(query => query.select(getTableColumns(snapshots)).from(snapshots)
     .where(and(eq(snapshots.database, database), ne(snapshots.status, 'CREATING'), sql`${snapshots.error} ->> 'code' is not 'FST_SNAPSHOT_CANCELLED'`))
     .orderBy(desc(snapshots.sequence)).limit(1).get())
+}
+
+/** A snapshot that was found in a storage, with the packs it needs. */
+export interface FoundSnapshot { row: typeof snapshots.$inferInsert, packs: readonly string[] }
+
+/**
+ * Enters snapshots that were found in a storage; those that are known already stay as they are. Where two of one deployment
+ * have one name, the later one is entered under its name with a number.
+ * @returns how many were entered
+ */
+export function insertFound (catalog: Catalog, found: readonly FoundSnapshot[], freeName: (name: string, isTaken: (name: string) => boolean) => string): number {
+  return catalog.write(database => found.filter(({ row, packs }) => {
+    const { id, source, deletedAt } = row
+    if (database.select({ id: snapshots.id }).from(snapshots).where(eq(snapshots.id, id)).get() !== undefined) return false
+    const isTaken = (name: string): boolean => deletedAt === null && database.select({ id: snapshots.id }).from(snapshots)
+      .where(and(present(row.database), eq(snapshots.name, name), eq(snapshots.source, source), ne(snapshots.status, 'FAILED'))).get() !== undefined
+    database.insert(snapshots).values({ ...row, name: freeName(row.name, isTaken) }).run()
+    recordPacks(database, id, packs)
+    return true
+  }).length)
+}
+
+/** Sets what metrics say of the newest snapshot of this deployment, where snapshots came that it did not make just now. */
+export function recordNewest (catalog: Catalog, database: string): void {
+  const row = catalog.read(query => query.select().from(snapshots)
+    .where(and(present(database), eq(snapshots.source, catalog.source), inArray(snapshots.status, USABLE), ne(snapshots.integrity, 'failed')))
+    .orderBy(desc(snapshots.sequence)).limit(1).get())
+  if (row !== undefined) catalog.write(change => { describeNewest(change, row) })
+}
+
+function describeNewest (change: CatalogDatabase, { database, createdAt, size, storedSize }: SnapshotRow): void {
+  setGauge(change, database, 'snapshot_last_created_timestamp', Math.floor(Date.parse(createdAt) / 1000))
+  setGauge(change, database, 'snapshot_size_bytes', size ?? 0)
+  setGauge(change, database, 'snapshot_stored_bytes', storedSize ?? 0)
+}
+
+/** Rows by their ids, deleted ones as well. */
+export function findByIds (catalog: Catalog, ids: string[]): Map<string, SnapshotRow> {
+  const rows = catalog.read(query => query.select().from(snapshots).where(inArray(snapshots.id, ids)).all())
+  return new Map(rows.map(row => [row.id, row]))
+}
+
+/** The next usable snapshots in the order of their sequence. */
+export function usableAfter (catalog: Catalog, database: string, after: { sequence: number, id: string }, limit: number): SnapshotRow[] {
+  return catalog.read(query => query.select().from(snapshots)
+    .where(and(present(database), inArray(snapshots.status, USABLE), sql`(${snapshots.sequence}, ${snapshots.id}) > (${after.sequence}, ${after.id})`))
+    .orderBy(asc(snapshots.sequence), asc(snapshots.id)).limit(limit).all())
+}
+
+/** Usable snapshots of other deployments, or of one of them; the oldest first. */
+export function snapshotsOfOthers (catalog: Catalog, database: string, source?: string): SnapshotRow[] {
+  return catalog.read(query => query.select().from(snapshots)
+    .where(and(present(database), inArray(snapshots.status, USABLE), ne(snapshots.source, catalog.source), source === undefined ? undefined : eq(snapshots.source, source)))
+    .orderBy(asc(snapshots.sequence)).all())
+}
+
+/** Other deployments whose snapshots are known. */
+export function otherSources (catalog: Catalog, database: string): Array<{ id: string, host: string | null, snapshots: number }> {
+  return catalog.read(query => query.select({ id: snapshots.source, host: sql<string | null>`max(${snapshots.sourceHost})`, snapshots: sql<number>`count(*)` })
+    .from(snapshots).where(and(present(database), ne(snapshots.source, catalog.source))).groupBy(snapshots.source).all())
 }

@@ -10,6 +10,10 @@
 export const databasePrefix = (database: string): string => `${database}/`
 /** All manifests of one database. */
 export const manifestPrefix = (database: string): string => `${database}/snapshots/`
-export const packKey = (database: string, packId: string): string => `${database}/packs/${packId}/data.zst`
+/** All packs of one database. */
+export const packPrefix = (database: string): string => `${database}/packs/`
+/** All marks of one database. */
+export const marksPrefix = (database: string): string => `${database}/marks/`
+export const packKey = (database: string, packId: string): string => `${packPrefix(database)}${packId}/data.zst`
 export const manifestKey = (database: string, snapshotId: string): string => `${manifestPrefix(database)}${snapshotId}.json`
-export const marksKey = (database: string, snapshotId: string): string => `${database}/marks/${snapshotId}.json`
+export const marksKey = (database: string, snapshotId: string): string => `${marksPrefix(database)}${snapshotId}.json`

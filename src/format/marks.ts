@@ -7,6 +7,8 @@ export type Labels = Static<typeof Labels>
 
 /** What an operator may change about a stored snapshot, kept beside its manifest. */
 export const Marks = Type.Object({
+  /** Whose snapshot it is: another deployment's than the manifest's where that one took it over. */
+  source: Type.Optional(Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' })),
   /** Grows by one with every change. */
   revision: Type.Integer({ minimum: 1 }),
   pinned: Type.Boolean(),

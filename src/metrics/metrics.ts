@@ -1,6 +1,8 @@
 import { Counter, Gauge, Registry, type Histogram } from 'prom-client'
 import { lastIntegrityCheck } from '../catalog/integrity-checks.ts'
 import { DURATION_BUCKETS, readMetric } from '../catalog/metric-values.ts'
+import { countIncomplete } from '../catalog/replicas.ts'
+import { readStorage } from '../catalog/storage-states.ts'
 import type { SnapshotContext } from '../snapshots/context.ts'
 
 const RESTORE_OUTCOMES = ['success', 'failed', 'rolled_back']
@@ -13,6 +15,7 @@ export function snapshotMetrics (context: SnapshotContext): Registry {
   const registry = new Registry()
   counters(context, registry)
   gauges(context, registry)
+  storageGauges(context, registry)
   durations(context, registry)
   return registry
 }
@@ -58,6 +61,31 @@ function gauges ({ catalog, settings: { databaseName: database } }: SnapshotCont
   ]
   for (const [name, help, read] of all) {
     registry.registerMetric(new Gauge({ name, help, labelNames: ['database'], registers: [], collect () { this.set({ database }, read()) } }))
+  }
+}
+
+/** Of each storage. */
+function storageGauges (context: SnapshotContext, registry: Registry): void {
+  const { catalog, settings: { databaseName: database } } = context
+  const pending = (storage: string): number => countIncomplete(catalog, database).find(of => of.storage === storage && of.state === 'PENDING')?.count ?? 0
+  const isUp = (storage: string): number => {
+    const known = readStorage(catalog, database, storage)?.isUp ?? null
+    return known === null ? NaN : Number(known)
+  }
+  const all: Array<[name: string, help: string, read: (storage: string) => number]> = [
+    ['snapshot_replicas_pending', 'Snapshots that are still to be copied to the storage', pending],
+    ['snapshot_storage_up', '1 if the last thing asked of the storage succeeded, 0 if it failed, NaN before the first', isUp]
+  ]
+  for (const [name, help, read] of all) {
+    registry.registerMetric(new Gauge({
+      name,
+      help,
+      labelNames: ['database', 'storage'],
+      registers: [],
+      collect () {
+        for (const { storage } of context.storages) this.set({ database, storage: storage.name }, read(storage.name))
+      }
+    }))
   }
 }
 

@@ -55,6 +55,7 @@ export class ScheduledJobs {
   start (scheduler: ToadScheduler): void {
     for (const job of this.#jobs) scheduler.addCronJob(job)
     void this.#track(this.#settle())
+    this.#writer.watchStorages()
     if (this.#isIntegrityChecked) void this.#track(this.#checkIntegrity())
   }
 

@@ -70,6 +70,8 @@ export const ListArguments = Type.Object({
 
 export const RestoreArguments = Type.Object({ allowDamaged: Type.Optional(Type.Boolean()), before }, closed)
 
+export const SourceArgument = Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$', description: 'the id of a deployment, as `source` of a snapshot tells it' })
+
 export const PathArgument = Type.String({ pattern: '^[^\\0]+$', description: 'the path of a file' })
 
 /** How many scheduled snapshots are kept. */

@@ -59,6 +59,7 @@ export const Verification = Type.Object({
   id: Type.String(),
   isHealthy: Type.Boolean(),
   errors: Type.Array(Type.String()),
+  replicas: Type.Array(Type.Object({ storage: Type.String(), isHealthy: OrNull(Type.Boolean()), errors: Type.Array(Type.String()) })),
   checkedAt: Time,
   durationMs: Type.Integer()
 })
@@ -75,6 +76,15 @@ export const DatabaseIntegrity = Type.Object({
 export const Health = Type.Object({
   status: Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('unhealthy')]),
   database: Type.String(),
-  /** What is wrong; only for a viewer. */
-  reasons: Type.Optional(Type.Array(Type.String()))
+  /** What is wrong; this and what follows only for a viewer. */
+  reasons: Type.Optional(Type.Array(Type.String())),
+  storages: Type.Optional(Type.Array(Type.Object({
+    storage: Type.String(),
+    isUp: OrNull(Type.Boolean()),
+    checkedAt: OrNull(Time),
+    error: OrNull(Type.Object({ code: Type.String(), message: Type.String() })),
+    pending: Type.Integer(),
+    damaged: Type.Integer()
+  }))),
+  sources: Type.Optional(Type.Array(Type.Object({ id: Type.String(), host: OrNull(Type.String()), snapshots: Type.Integer() })))
 })

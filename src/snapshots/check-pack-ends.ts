@@ -18,7 +18,7 @@ export async function checkPackEnds (storage: SnapshotStorage, manifest: Manifes
   const framesOf = Map.groupBy(frames, ({ pack }) => packs[pack])
   for (const pack of manifest.packs) {
     await missingAsDamage(async () => await asDamage(pack.id, async () => {
-      const index = pack.id === manifest.map.pack ? await indexBehindMap(storage, manifest, pack) : await indexAlone(storage, manifest, pack)
+      const index = pack.id === manifest.map.pack ? await indexBehindMap(storage, manifest, pack) : await readPackIndex(storage, manifest.database, pack)
       if (!(framesOf.get(pack.id) ?? []).every(frame => isSame(frame, index[frame.number]))) throw new Error(`the index of pack ${pack.id} contradicts the page map`)
     }))
   }
@@ -36,8 +36,8 @@ async function indexBehindMap (storage: SnapshotStorage, { database, map }: Mani
   return index
 }
 
-/** Where the index begins is known from its own last bytes. */
-async function indexAlone (storage: SnapshotStorage, { database }: Manifest, { id, bytes }: Pack): Promise<PackedFrame[]> {
+/** The index at the end of a pack; where it begins is known from its own last bytes. */
+export async function readPackIndex (storage: SnapshotStorage, database: string, { id, bytes }: Pick<Pack, 'id' | 'bytes'>): Promise<PackedFrame[]> {
   const key = packKey(database, id)
   const length = packIndexBytes(await readToEnd(storage, key, Math.max(bytes - TRAILER_BYTES, 0), bytes))
   if (length > Math.min(bytes, 2 * MAXIMUM_FRAME_BYTES)) throw new Error(`the index of pack ${id} has an impossible length`)

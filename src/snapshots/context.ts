@@ -5,11 +5,13 @@ import { runEngine } from '../engine/engine.ts'
 import type { Target } from '../engine/target-database.ts'
 import type { Logger } from '../logger.ts'
 import type { SnapshotSettings } from '../options.ts'
-import { LocalStorage } from '../storage/local-storage.ts'
+import type { StorageSettings } from '../options-storages.ts'
+import { ObservedStorage } from '../storage/observed-storage.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import { ThrottledStorage } from '../storage/throttled-storage.ts'
 import { claimPlaces, requireClaim } from './claim.ts'
 import { OperationQueue } from './operation-queue.ts'
+import { StorageReports } from './replicas/storage-reports.ts'
 
 /** How long an operation waits for another process that works on the same snapshots. */
 const OTHER_PROCESS_TIMEOUT_MS = 30_000
@@ -20,7 +22,14 @@ const WAL_LIMIT_BYTES = 4 * 1024 * 1024
 export class SnapshotContext {
   readonly settings: SnapshotSettings
   readonly catalog: Catalog
-  readonly storage: SnapshotStorage
+  /** Where snapshots are stored, in the order in which they are read. */
+  readonly storages: readonly StorageSettings[]
+  /** Those without which a creation or a deletion has not happened. */
+  readonly required: readonly SnapshotStorage[]
+  /** The first required one: what is there may be shared by new snapshots. */
+  readonly primary: SnapshotStorage
+  readonly reports: StorageReports
+  readonly startedAt = new Date().toISOString()
   readonly queue: OperationQueue
   readonly logger: Logger
   /** The application's database. */
@@ -44,8 +53,13 @@ export class SnapshotContext {
     this.pageCacheFile = join(snapshotDir, '.cache', `${databaseName}.pages`)
     this.engineLockFile = join(snapshotDir, '.locks', `${databaseName}.engine.lock`)
     this.catalog = Catalog.open(snapshotDir)
-    const storage = settings.storage ?? new LocalStorage(snapshotDir)
-    this.storage = maxBytesPerSecond === undefined ? storage : new ThrottledStorage(storage, maxBytesPerSecond)
+    this.reports = new StorageReports(this.catalog, databaseName, this.logger)
+    this.storages = settings.storages.map(({ storage, ...rest }) => {
+      const limited = maxBytesPerSecond === undefined ? storage : new ThrottledStorage(storage, maxBytesPerSecond)
+      return { ...rest, storage: new ObservedStorage(limited, error => { this.reports.report(storage.name, error) }) }
+    })
+    this.required = this.storages.filter(({ isRequired }) => isRequired).map(({ storage }) => storage)
+    this.primary = this.required[0] as SnapshotStorage
     this.queue = new OperationQueue({
       lockFile: join(snapshotDir, '.locks', `${databaseName}.lock`),
       engineLockFile: this.engineLockFile,
@@ -53,6 +67,11 @@ export class SnapshotContext {
       limit: QUEUE_LIMIT,
       onBegin: () => { requireClaim(settings) }
     })
+  }
+
+  /** The storage of a name, or undefined where none is configured under it. */
+  storageNamed (name: string): SnapshotStorage | undefined {
+    return this.storages.find(({ storage }) => storage.name === name)?.storage
   }
 
   /** A path for a file that lives no longer than an operation. */

@@ -2,21 +2,23 @@ import { randomUUID } from 'node:crypto'
 import { existsSync, rmSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { lastIntegrityCheck, recordIntegrityCheck } from '../catalog/integrity-checks.ts'
-import type { SnapshotRow, Trigger } from '../catalog/schema.ts'
-import { findSnapshot, insertSnapshot, recordCreated, recordCreationFailed } from '../catalog/snapshots.ts'
+import type { Replica, SnapshotRow, Trigger } from '../catalog/schema.ts'
+import { insertSnapshot, isNameTaken, recordCreated, recordCreationFailed } from '../catalog/snapshots.ts'
 import type { CreateImageResult } from '../engine/create/create-image.ts'
 import { codeOf, CreateFailedError, messageOf, NameTakenError } from '../errors.ts'
 import { manifestKey, marksKey, packKey } from '../format/keys.ts'
 import { encodeManifest, FORMAT_VERSION, type Manifest } from '../format/manifest.ts'
-import { encodeMarks } from '../format/marks.ts'
 import { putFile } from '../storage/put-file.ts'
 import type { SnapshotContext } from './context.ts'
+import { columnsOf } from './manifest-columns.ts'
 import { removeDatabase } from './remove-database.ts'
+import { removeEverywhere } from './remove-stored.ts'
+import { copyStored } from './replicas/copy-snapshot.ts'
 import { chooseParent, isOffered, offerPages, releaseFailed, requireStored } from './share-packs.ts'
 import { defaultName } from './snapshot-name.ts'
 import { isForCallers } from './operation-errors.ts'
 import { toSnapshot, type Snapshot } from './snapshot.ts'
-import { removeStored } from './stored-snapshot.ts'
+import { marksOf, storeMarks } from './store-marks.ts'
 
 export interface CreateRequest {
   name: string | undefined
@@ -28,8 +30,6 @@ export interface CreateRequest {
   /** Called when the snapshot is in the catalog with status CREATING. */
   onCreating?: (snapshot: Snapshot) => void
 }
-
-const isTaken = (row: SnapshotRow | undefined): boolean => row !== undefined && row.status !== 'FAILED'
 
 /**
  * Takes a snapshot: the pack, then the manifest, then the catalog says COMPLETED. A failure leaves its row, and a pack that is
@@ -48,7 +48,7 @@ export async function createSnapshot (context: SnapshotContext, request: CreateR
     const explained = isForCallers(error) ? error : new CreateFailedError(messageOf(error), { cause: error })
     await abandon(context, row, codeOf(error) !== 'FST_SNAPSHOT_NO_ROOM' && settings.maxParentAge > 0).catch(cause => { logger.warn({ err: cause, snapshot: row.name }, 'Remains of a failed snapshot could not be removed yet') })
     recordCreationFailed(catalog, row.id, { code: codeOf(explained) as string, message: messageOf(explained) }, new Date().toISOString())
-    if (codeOf(explained) === 'FST_SNAPSHOT_DATABASE_DAMAGED') recordDamage(context, messageOf(explained))
+    if (codeOf(explained) === 'FST_SNAPSHOT_DATABASE_DAMAGED') recordDamagedDatabase(context, messageOf(explained))
     logger.error({ err: error, snapshot: row.name }, `Failed to create snapshot: ${messageOf(error)}`)
     await releaseFailed(context)
     throw explained
@@ -61,11 +61,11 @@ export async function createSnapshot (context: SnapshotContext, request: CreateR
 function insertRow (context: SnapshotContext, { name, labels, trigger }: CreateRequest): SnapshotRow {
   const { catalog, settings: { databaseName } } = context
   const now = new Date()
-  if (name !== undefined && isTaken(findSnapshot(catalog, databaseName, name))) throw new NameTakenError(name)
+  if (name !== undefined && isNameTaken(catalog, databaseName, name)) throw new NameTakenError(name)
   return insertSnapshot(catalog, {
     id: randomUUID(),
     database: databaseName,
-    name: name ?? defaultName(databaseName, now, taken => isTaken(findSnapshot(catalog, databaseName, taken))),
+    name: name ?? defaultName(databaseName, now, taken => isNameTaken(catalog, databaseName, taken)),
     status: 'CREATING',
     trigger,
     source: catalog.source,
@@ -76,22 +76,30 @@ function insertRow (context: SnapshotContext, { name, labels, trigger }: CreateR
 
 /** Removes what is stored of a creation that came to nothing; a pack may be kept, which the next one need not store again. */
 export async function abandon (context: SnapshotContext, row: SnapshotRow, keepPack: boolean): Promise<void> {
-  if (!keepPack || !isOffered(context, row.id)) return await removeStored(context, row)
-  for (const key of [manifestKey(row.database, row.id), marksKey(row.database, row.id)]) await context.storage.delete(key)
+  if (!keepPack || !isOffered(context, row.id)) return await removeEverywhere(context, row)
+  for (const storage of context.required) {
+    for (const key of [manifestKey(row.database, row.id), marksKey(row.database, row.id)]) await storage.delete(key)
+  }
 }
 
 async function storeSnapshot (context: SnapshotContext, row: SnapshotRow, request: CreateRequest, signal: AbortSignal): Promise<{ columns: Partial<SnapshotRow>, packs: string[] }> {
-  const { storage } = context
+  const { primary, required } = context
   const result = await storePack(context, row, request, signal)
-  const manifest = describe(row, result, new Date().toISOString())
-  const marksRevision = Object.keys(row.labels).length > 0 ? 1 : 0
-  if (marksRevision > 0) await storage.put(marksKey(row.database, row.id), encodeMarks({ revision: 1, pinned: false, labels: row.labels, deletedAt: null }))
-  const { bytes } = await storage.put(manifestKey(row.database, row.id), encodeManifest(manifest), { ifAbsent: true })
+  const manifest = manifestOf(row, result, new Date().toISOString())
+  const marked = { ...row, marksRevision: Object.keys(row.labels).length > 0 ? 1 : 0 }
+  if (marked.marksRevision > 0) await storeMarks(primary, row, marksOf(marked))
+  const { bytes } = await primary.put(manifestKey(row.database, row.id), encodeManifest(manifest), { ifAbsent: true })
   await requireStored(context, row.id, manifest.packs)
+  for (const other of required.slice(1)) await copyStored(context, { ...marked, replicas: [{ storage: primary.name, state: 'STORED' }] }, manifest, other, signal)
   return {
-    columns: { ...columnsOf(manifest), marksRevision, storedSize: bytes + (result.packBytes ?? 0), replicas: [{ storage: storage.name, state: 'STORED' }] },
+    columns: { ...columnsOf(manifest), marksRevision: marked.marksRevision, storedSize: bytes + (result.packBytes ?? 0), replicas: replicasOfNew(context) },
     packs: manifest.packs.map(({ id }) => id)
   }
+}
+
+/** The required storages have it; copies in the others follow. */
+export function replicasOfNew ({ storages }: SnapshotContext): Replica[] {
+  return storages.map(({ storage, isRequired }) => ({ storage: storage.name, state: isRequired ? 'STORED' : 'PENDING' }))
 }
 
 /**
@@ -99,14 +107,14 @@ async function storeSnapshot (context: SnapshotContext, row: SnapshotRow, reques
  * that file over where it can.
  */
 async function storePack (context: SnapshotContext, row: SnapshotRow, { allowDamaged, full }: CreateRequest, signal: AbortSignal): Promise<CreateImageResult> {
-  const { settings, storage, target, logger } = context
+  const { settings, primary, target, logger } = context
   const [packFile, temporaryFile, nextCache] = ['pack', 'db', 'pages'].map(kind => context.temporaryFile(`${row.id}.${kind}`)) as [string, string, string]
   try {
     const parent = await chooseParent(context, full)
     const result = await context.runEngine('create-image', { source: target, packFile, temporaryFile, nextCache, packId: row.id, level: settings.compressionLevel, check: !wasJustChecked(context), allowDamaged, parent }, { signal })
     if (result.copied !== null) logger.warn({ snapshot: row.name }, `The database was copied before it was stored, as it cannot be read directly: ${result.copied}`)
     if (result.packBytes === null) return result
-    const { bytes } = await putFile(storage, packKey(row.database, row.id), packFile, { signal })
+    const { bytes } = await putFile(primary, packKey(row.database, row.id), packFile, { signal })
     if (bytes !== result.packBytes) throw new Error(`the storage took ${bytes} bytes of ${result.packBytes}`)
     if (existsSync(nextCache)) offerPages(context, row.id, result.packs.map(({ id }) => id), nextCache)
     return result
@@ -123,7 +131,7 @@ function wasJustChecked ({ catalog, settings: { databaseName, integrityCheckMaxA
   return last?.isHealthy === true && age >= 0 && age < integrityCheckMaxAge
 }
 
-function describe (row: SnapshotRow, { image, sqlite, map, integrity, packs, parent }: CreateImageResult, completedAt: string): Manifest {
+function manifestOf (row: SnapshotRow, { image, sqlite, map, integrity, packs, parent }: CreateImageResult, completedAt: string): Manifest {
   return {
     formatVersion: FORMAT_VERSION,
     required: [],
@@ -144,11 +152,6 @@ function describe (row: SnapshotRow, { image, sqlite, map, integrity, packs, par
   }
 }
 
-/** What the catalog keeps of a manifest. */
-export function columnsOf ({ parent, completedAt, integrity, image: { pageSize, pageCount, size, checksum, checksumAlgorithm } }: Manifest): Partial<SnapshotRow> {
-  return { parentId: parent, completedAt, integrity, pageSize, pageCount, size, checksum, checksumAlgorithm }
-}
-
-function recordDamage ({ catalog, settings: { databaseName } }: SnapshotContext, error: string): void {
+function recordDamagedDatabase ({ catalog, settings: { databaseName } }: SnapshotContext, error: string): void {
   recordIntegrityCheck(catalog, { database: databaseName, isHealthy: false, errors: [error], unchecked: [], checkedAt: new Date().toISOString(), durationMs: 0 })
 }

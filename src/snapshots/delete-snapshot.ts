@@ -1,34 +1,63 @@
-import type { SnapshotRow } from '../catalog/schema.ts'
+import { recordReplica } from '../catalog/replicas.ts'
+import type { Replica, SnapshotRow } from '../catalog/schema.ts'
+import { recordPacks } from '../catalog/snapshot-packs.ts'
 import { updateSnapshotRow } from '../catalog/snapshots.ts'
 import { messageOf, PinnedError } from '../errors.ts'
-import { marksKey } from '../format/keys.ts'
-import { encodeMarks } from '../format/marks.ts'
+import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
-import { removeStored } from './stored-snapshot.ts'
+import { requireOwn } from './own-snapshots.ts'
+import { removeStored } from './remove-stored.ts'
+import { lockStorage } from './replicas/lock-storage.ts'
+import { marksOf, storeMarks } from './store-marks.ts'
 
 /**
  * Deletes a snapshot: once the mark is stored it is none any more, and what could not be removed then is removed later.
- * @throws FST_SNAPSHOT_PINNED
+ * @throws FST_SNAPSHOT_PINNED, FST_SNAPSHOT_NOT_OWN
  */
 export async function deleteSnapshot (context: SnapshotContext, row: SnapshotRow): Promise<void> {
-  const { catalog, storage, logger } = context
+  const { catalog, required, logger } = context
   if (row.pinned) throw new PinnedError(row.name)
-  const [deletedAt, revision] = [new Date().toISOString(), row.marksRevision + 1]
-  if (row.status !== 'FAILED') await storage.put(marksKey(row.database, row.id), encodeMarks({ revision, pinned: false, labels: row.labels, deletedAt }))
+  const isStored = row.status !== 'FAILED'
+  if (isStored) await requireOwn(context, row)
+  const change = { deletedAt: new Date().toISOString(), marksRevision: row.marksRevision + 1 }
+  for (const storage of isStored ? required : []) await storeMarks(storage, row, marksOf({ ...row, ...change }))
   // Packs may be kept of a failed one, too: until they are gone, its deletion is to be finished.
-  updateSnapshotRow(catalog, row.id, { deletedAt, marksRevision: revision, replicas: [{ storage: storage.name, state: 'STORED' }] })
+  const replicas: Replica[] = [...required.map(({ name }): Replica => ({ storage: name, state: 'STORED' })), ...row.replicas.filter(({ storage }) => !required.some(({ name }) => name === storage))]
+  const deleted = updateSnapshotRow(catalog, row.id, { ...change, replicas }) as SnapshotRow
   logger.info({ snapshot: row.name }, 'Snapshot deleted')
-  await finishDeletion(context, row)
+  await finishDeletion(context, deleted, required)
 }
 
-/** Removes what is stored of a deleted snapshot. @returns false for a failure: it is logged, and the next operation tries again */
-export async function finishDeletion (context: SnapshotContext, row: SnapshotRow): Promise<boolean> {
+/**
+ * Removes what some storages have of a deleted snapshot. A storage that copies are being made to right now is left for later.
+ * @returns false for a failure: it is logged, and tried again later
+ */
+export async function finishDeletion (context: SnapshotContext, row: SnapshotRow, storages: readonly SnapshotStorage[]): Promise<boolean> {
   try {
-    await removeStored(context, row)
-    updateSnapshotRow(context.catalog, row.id, { replicas: [] })
+    for (const { storage: name } of row.replicas) {
+      const storage = storages.find(storage => storage.name === name)
+      if (storage !== undefined) await removeUnlessBusy(context, row, storage)
+      else if (context.storageNamed(name) === undefined) forgetReplica(context, row.id, name)
+    }
     return true
   } catch (error) {
     context.logger.warn({ err: error, snapshot: row.name }, `What is stored of a deleted snapshot could not be removed yet: ${messageOf(error)}`)
     return false
   }
+}
+
+async function removeUnlessBusy (context: SnapshotContext, row: SnapshotRow, storage: SnapshotStorage): Promise<void> {
+  const lock = lockStorage(context, storage)
+  if (lock === null) return
+  try {
+    await removeStored(context, row, storage)
+    forgetReplica(context, row.id, storage.name)
+  } finally {
+    lock.release()
+  }
+}
+
+/** Once nothing is stored of it anywhere, its packs are of no interest any more. */
+function forgetReplica ({ catalog }: SnapshotContext, id: string, storage: string): void {
+  if (recordReplica(catalog, id, storage, null)?.replicas.length === 0) catalog.write(change => { recordPacks(change, id, []) })
 }

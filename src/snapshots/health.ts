@@ -1,19 +1,45 @@
 import { lastIntegrityCheck } from '../catalog/integrity-checks.ts'
-import { lastEndedCreation } from '../catalog/snapshots.ts'
+import { countIncomplete, type ReplicaCount } from '../catalog/replicas.ts'
+import { lastEndedCreation, otherSources } from '../catalog/snapshots.ts'
+import { readStorage } from '../catalog/storage-states.ts'
 import { foundMissing } from './check-live-database.ts'
 import type { SnapshotContext } from './context.ts'
-import type { Health } from './outcomes.ts'
+import type { Health, StorageHealth } from './outcomes.ts'
+
+/** A copy that has not been made for so long is worth a word even where the storage works. */
+const LATE_MS = 15 * 60_000
 
 /** The state of the database and its snapshots, from the catalog alone: cheap enough for every probe. */
-export function healthOf ({ catalog, target, settings: { databaseName: database } }: SnapshotContext): Health {
+export function healthOf (context: SnapshotContext): Health {
+  const { catalog, target, settings: { databaseName: database } } = context
   const integrity = lastIntegrityCheck(catalog, database)
-  const creation = lastEndedCreation(catalog, database)
+  const incomplete = countIncomplete(catalog, database)
+  const storages = context.storages.map(({ storage }) => healthOfStorage(context, storage.name, incomplete))
+  const rest = { database, storages, sources: otherSources(catalog, database) }
   if (integrity?.isHealthy === false) {
     const what = foundMissing(integrity, target.path) ? 'was missing' : 'failed its integrity check'
-    return { status: 'unhealthy', database, reasons: integrity.errors.map(error => `The database ${what} at ${integrity.checkedAt}: ${error}`) }
+    return { status: 'unhealthy', reasons: integrity.errors.map(error => `The database ${what} at ${integrity.checkedAt}: ${error}`), ...rest }
   }
+  const creation = lastEndedCreation(catalog, database)
   const reasons: string[] = []
   if (creation?.status === 'FAILED') reasons.push(`The last snapshot failed at ${String(creation.completedAt)}: ${String(creation.error?.message)}`)
   if (!catalog.isSaved) reasons.push('The catalog cannot be written; its changes are kept in memory until the disk takes them')
-  return { status: reasons.length === 0 ? 'ok' : 'degraded', database, reasons }
+  reasons.push(...storages.flatMap(storage => reasonsOf(storage, incomplete)))
+  return { status: reasons.length === 0 ? 'ok' : 'degraded', reasons, ...rest }
+}
+
+function healthOfStorage ({ catalog, settings: { databaseName } }: SnapshotContext, storage: string, incomplete: readonly ReplicaCount[]): StorageHealth {
+  const { isUp = null, checkedAt = null, error = null } = readStorage(catalog, databaseName, storage) ?? {}
+  const count = (isCounted: (of: ReplicaCount) => boolean): number => incomplete.filter(of => of.storage === storage && isCounted(of)).reduce((sum, { count }) => sum + count, 0)
+  return { storage, isUp, checkedAt, error, pending: count(({ state }) => state === 'PENDING'), damaged: count(({ state }) => state !== 'PENDING') }
+}
+
+function reasonsOf ({ storage, isUp, checkedAt, error, pending, damaged }: StorageHealth, incomplete: readonly ReplicaCount[]): string[] {
+  const oldest = incomplete.find(of => of.storage === storage && of.state === 'PENDING')?.oldest
+  const isLate = oldest !== undefined && Date.now() - Date.parse(oldest) > LATE_MS
+  return [
+    ...isUp === false ? [`Storage ${storage} failed at ${String(checkedAt)}: ${String(error?.message)}`] : [],
+    ...pending > 0 && (isUp === false || isLate) ? [`${pending} snapshots are not in storage ${storage} yet, the oldest of ${String(oldest)}`] : [],
+    ...damaged > 0 ? [`The copies of ${damaged} snapshots in storage ${storage} are damaged or missing`] : []
+  ]
 }

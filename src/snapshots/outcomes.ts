@@ -26,8 +26,37 @@ export interface Verification {
   /** Whether every stored byte is what was written, and together they are the database image. */
   isHealthy: boolean
   errors: string[]
+  /** The same for each storage that has it. */
+  replicas: ReplicaVerification[]
   checkedAt: string
   durationMs: number
+}
+
+/** Outcome of reading back what one storage has of a snapshot. */
+export interface ReplicaVerification {
+  storage: string
+  /** Null where the storage could not be read, which says nothing of the snapshot. */
+  isHealthy: boolean | null
+  errors: string[]
+}
+
+/** What was found in the storages. */
+export interface RebuildResult {
+  /** Snapshots that the catalog did not know. */
+  added: number
+  storages: StorageFindings[]
+}
+
+/** What was found in one storage. */
+export interface StorageFindings {
+  storage: string
+  /** Snapshots that have a manifest there. */
+  snapshots: number
+  added: number
+  /** Manifests that make no sense, or are of a newer version of this package. They are left as they are. */
+  unreadable: Array<{ storage: string, key: string, error: string }>
+  /** Why the storage could not be read, or null. */
+  error: string | null
 }
 
 /** What a successful restore reports. */
@@ -56,4 +85,21 @@ export interface Health {
   /** Name of the database. */
   database: string
   reasons: string[]
+  storages: StorageHealth[]
+  /** Other deployments that have snapshots of a database of this name in the same place. */
+  sources: Array<{ id: string, host: string | null, snapshots: number }>
+}
+
+/** What is known of a storage, without asking it. */
+export interface StorageHealth {
+  storage: string
+  /** Whether the last thing asked of it succeeded; null before the first. */
+  isUp: boolean | null
+  checkedAt: string | null
+  /** Why it failed. */
+  error: { code: string, message: string } | null
+  /** Snapshots that are still to be copied there. */
+  pending: number
+  /** Copies there that are damaged or missing. */
+  damaged: number
 }

@@ -10,8 +10,8 @@ import { checkLiveDatabase, foundMissing } from './check-live-database.ts'
 import { beginCopy, discardCopy, replaceLiveContent, type BulkCopy } from './live-content.ts'
 import { isForCallers } from './operation-errors.ts'
 import type { RestoreResult } from './outcomes.ts'
-import { notingDamage } from './record-damage.ts'
 import { removeDatabase } from './remove-database.ts'
+import { fromReplicas } from './replicas/read-replica.ts'
 import { readIntent, removeIntent } from './restore-intent.ts'
 import { rollBack } from './roll-back.ts'
 import { toSnapshot } from './snapshot.ts'
@@ -70,18 +70,18 @@ async function recordedRestore (context: SnapshotContext, restore: Restore): Pro
 /** Gets the image out of storage, checks it, and migrates it: nothing of this touches the live database. */
 async function stageForRestore (context: SnapshotContext, restore: Restore): Promise<void> {
   const { catalog, settings, target } = context
-  const manifest = await notingDamage(context, restore.row, async () => await readManifest(context, restore.row))
   mkdirSync(settings.recoveryDir, { recursive: true, mode: 0o700 })
   mkdirSync(folderOf(target.path), { recursive: true })
-  await requireRoom([
-    { folder: context.temporaryDir, bytes: manifest.image.size, what: 'the staged snapshot' },
-    { folder: settings.recoveryDir, bytes: databaseBytes(target.path), what: 'the pre-restore backup' },
-    { folder: folderOf(target.path), bytes: manifest.image.size, what: 'the write-ahead log' }
-  ])
-  // A copy made while the snapshot comes from afar would be old by the time it is here.
-  if (context.storage.fileOf !== undefined) restore.copy = beginCopy(context, restore.id, 'pre_restore', restore.signal)
-  await notingDamage(context, restore.row, async () => {
-    const { errors } = await stage(context, manifest, restore.staging, true, restore.signal)
+  await fromReplicas(context, restore.row, async storage => {
+    const manifest = await readManifest(storage, restore.row)
+    await requireRoom([
+      { folder: context.temporaryDir, bytes: manifest.image.size, what: 'the staged snapshot' },
+      { folder: settings.recoveryDir, bytes: databaseBytes(target.path), what: 'the pre-restore backup' },
+      { folder: folderOf(target.path), bytes: manifest.image.size, what: 'the write-ahead log' }
+    ])
+    // A copy made while the snapshot comes from afar would be old by the time it is here.
+    if (storage.fileOf !== undefined) restore.copy ??= beginCopy(context, restore.id, 'pre_restore', restore.signal)
+    const { errors } = await stage(context, storage, manifest, restore.staging, true, restore.signal)
     if (errors.length > 0 && manifest.integrity !== 'failed') throw new SnapshotDamagedError(errors.slice(0, 3).join('; '))
   })
   await migrateStaged(context, restore)

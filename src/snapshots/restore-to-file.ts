@@ -9,8 +9,8 @@ import type { SnapshotContext } from './context.ts'
 import { folderOf, requireRoom } from './disk-space.ts'
 import { isForCallers } from './operation-errors.ts'
 import type { FileRestoreResult } from './outcomes.ts'
-import { notingDamage } from './record-damage.ts'
 import { removeDatabase } from './remove-database.ts'
+import { fromReplicas } from './replicas/read-replica.ts'
 import { toSnapshot } from './snapshot.ts'
 import { readManifest, stageDurably } from './stored-snapshot.ts'
 
@@ -37,12 +37,12 @@ export async function restoreToFile (context: SnapshotContext, row: SnapshotRow,
 async function placeFile (context: SnapshotContext, row: SnapshotRow, path: string, signal: AbortSignal): Promise<void> {
   const folder = folderOf(path)
   const partial = join(folder, `.restore_${randomUUID()}.partial`)
-  const manifest = await notingDamage(context, row, async () => await readManifest(context, row))
   await makeFolder(folder)
-  await requireRoom([{ folder, bytes: manifest.image.size, what: 'the database file' }])
   try {
-    await notingDamage(context, row, async () => {
-      const { errors } = await stageDurably(context, manifest, partial, signal)
+    await fromReplicas(context, row, async storage => {
+      const manifest = await readManifest(storage, row)
+      await requireRoom([{ folder, bytes: manifest.image.size, what: 'the database file' }])
+      const { errors } = await stageDurably(context, storage, manifest, partial, signal)
       if (errors.length > 0 && manifest.integrity !== 'failed') throw new SnapshotDamagedError(errors.slice(0, 3).join('; '))
     })
     requireFree(...COMPANIONS.map(suffix => path + suffix))

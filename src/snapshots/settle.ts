@@ -1,14 +1,16 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RecordedError, RestoreRow, SnapshotRow } from '../catalog/schema.ts'
+import type { RecordedError, Replica, RestoreRow, SnapshotRow } from '../catalog/schema.ts'
 import { recordRestoreEnded, restoresUnderWay } from '../catalog/restores.ts'
 import { recordCreated, recordCreationFailed, snapshotsWithStatus, unfinishedDeletions } from '../catalog/snapshots.ts'
 import { codeOf, InterruptedError, messageOf } from '../errors.ts'
 import { databasePrefix, packKey } from '../format/keys.ts'
+import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
-import { abandon, columnsOf } from './create-snapshot.ts'
+import { abandon } from './create-snapshot.ts'
 import { finishDeletion } from './delete-snapshot.ts'
 import { PARTIAL_BACKUP } from './live-content.ts'
+import { columnsOf } from './manifest-columns.ts'
 import { readIntent, removeIntent } from './restore-intent.ts'
 import { readManifest } from './stored-snapshot.ts'
 
@@ -17,17 +19,26 @@ import { readManifest } from './stored-snapshot.ts'
  * under the operation lock.
  */
 export async function settleInterrupted (context: SnapshotContext, isFirst: boolean): Promise<void> {
-  const { catalog, settings: { databaseName }, storage } = context
+  const { catalog, settings: { databaseName }, required } = context
   const creations = snapshotsWithStatus(catalog, databaseName, ['CREATING'])
   const restores = restoresUnderWay(catalog, databaseName)
   for (const row of unfinishedDeletions(catalog, databaseName)) {
-    if (!await finishDeletion(context, row)) break // the others would fail as well
+    if (!await finishDeletion(context, row, required)) break // the others would fail as well
   }
   if (!isFirst && creations.length + restores.length === 0) return
   sweepTemporaryFiles(context)
-  await storage.removePartialWrites(databasePrefix(databaseName))
+  for (const storage of required) await removePartialWrites(context, storage, creations)
   for (const row of creations) await settleCreation(context, row)
   for (const row of restores) settleRestore(context, row)
+}
+
+/**
+ * What a killed creation was writing. In a place that others may share, such as a bucket, only what is this deployment's own:
+ * what they are writing looks the same.
+ */
+async function removePartialWrites ({ settings: { databaseName } }: SnapshotContext, storage: SnapshotStorage, creations: SnapshotRow[]): Promise<void> {
+  if (storage.fileOf !== undefined) return await storage.removePartialWrites(databasePrefix(databaseName))
+  for (const { id } of creations) await storage.removePartialWrites(packKey(databaseName, id))
 }
 
 function settleRestore ({ catalog, logger, settings: { recoveryDir } }: SnapshotContext, { id, requestedAt, snapshotName }: RestoreRow): void {
@@ -41,16 +52,16 @@ function settleRestore ({ catalog, logger, settings: { recoveryDir } }: Snapshot
 
 /** A creation whose manifest is stored and whose pack is whole had happened; any other is undone. */
 async function settleCreation (context: SnapshotContext, row: SnapshotRow): Promise<void> {
-  const { catalog, storage, logger } = context
+  const { catalog, primary, logger } = context
   try {
-    const manifest = await readManifest(context, row)
+    const manifest = await readManifest(primary, row)
     for (const { id, bytes } of manifest.packs) {
-      if ((await storage.head(packKey(row.database, id)))?.bytes !== bytes) throw new Error('a pack is incomplete')
+      if ((await primary.head(packKey(row.database, id)))?.bytes !== bytes) throw new Error('a pack is incomplete')
     }
     const packs = manifest.packs.map(({ id }) => id)
     const storedSize = manifest.packs.find(({ id }) => id === row.id)?.bytes ?? 0
     const durationMs = Date.parse(manifest.completedAt) - Date.parse(row.createdAt)
-    recordCreated(catalog, row.id, { ...columnsOf(manifest), durationMs, storedSize, replicas: [{ storage: storage.name, state: 'STORED' }] }, packs)
+    recordCreated(catalog, row.id, { ...columnsOf(manifest), durationMs, storedSize, replicas: replicasOfSettled(context) }, packs)
     logger.warn({ snapshot: row.name }, 'An interrupted snapshot was found complete')
   } catch (error) {
     if (!['FST_SNAPSHOT_DAMAGED', undefined].includes(codeOf(error))) throw error
@@ -58,6 +69,11 @@ async function settleCreation (context: SnapshotContext, row: SnapshotRow): Prom
     recordCreationFailed(catalog, row.id, interrupted('the process ended during the creation'), new Date().toISOString())
     logger.warn({ snapshot: row.name, reason: messageOf(error) }, 'An interrupted snapshot was removed')
   }
+}
+
+/** The primary storage has it; whether the others do, required ones as well, is found out in the background. */
+function replicasOfSettled ({ storages, primary }: SnapshotContext): Replica[] {
+  return storages.map(({ storage: { name } }) => ({ storage: name, state: name === primary.name ? 'STORED' : 'PENDING' }))
 }
 
 function sweepTemporaryFiles ({ temporaryDir, settings: { recoveryDir } }: SnapshotContext): void {

@@ -6,7 +6,7 @@ import type { ParentInput } from '../engine/create/parent-image.ts'
 import { messageOf } from '../errors.ts'
 import { packKey } from '../format/keys.ts'
 import type { SnapshotContext } from './context.ts'
-import { removeStored } from './stored-snapshot.ts'
+import { removeEverywhere } from './remove-stored.ts'
 
 /*
  * Which packs a new snapshot may share with earlier ones. What is not shared is stored anew, so in any doubt it is not.
@@ -20,7 +20,7 @@ const LEAST_ALIVE = 0.5
 /** Null for a full snapshot. */
 export async function chooseParent (context: SnapshotContext, full: boolean): Promise<ParentInput | null> {
   const { catalog, settings: { maxParentAge }, pageCacheFile } = context
-  const description = full ? null : describe(pageCacheFile)
+  const description = full ? null : describeCache(pageCacheFile)
   const packs = packsWorthSharing(description?.packs ?? [], maxParentAge)
   if (packs.length === 0) return null
   const kept = packsToShare(catalog, packs.map(({ id }) => id))
@@ -40,7 +40,7 @@ export function packsWorthSharing (packs: CachedPack[], maxParentAge: number): C
 }
 
 /** A cache that is gone or damaged costs a full snapshot, no more. */
-function describe (file: string): PageCacheDescription | null {
+function describeCache (file: string): PageCacheDescription | null {
   try {
     return PageCache.describe(file)
   } catch {
@@ -54,10 +54,10 @@ function isYoung (storedAt: string, maxAge: number): boolean {
   return age >= 0 && age < maxAge
 }
 
-/** A storage that does not say has no packs to share. */
-async function isStored ({ storage, logger, settings: { databaseName } }: SnapshotContext, { id, bytes }: Pick<CachedPack, 'id' | 'bytes'>): Promise<boolean> {
+/** A primary storage that does not say has no packs to share. */
+async function isStored ({ primary, logger, settings: { databaseName } }: SnapshotContext, { id, bytes }: Pick<CachedPack, 'id' | 'bytes'>): Promise<boolean> {
   try {
-    return (await storage.head(packKey(databaseName, id)))?.bytes === bytes
+    return (await primary.head(packKey(databaseName, id)))?.bytes === bytes
   } catch (error) {
     logger.warn({ err: error, pack: id }, `It is not known whether a pack is still stored, so its pages are stored again: ${messageOf(error)}`)
     return false
@@ -86,7 +86,7 @@ export function offerPages ({ catalog, pageCacheFile, logger }: SnapshotContext,
 
 /** Whether a creation that failed had come so far that its packs are of use to the next one. */
 export function isOffered ({ pageCacheFile }: SnapshotContext, snapshotId: string): boolean {
-  return describe(pageCacheFile)?.id === snapshotId
+  return describeCache(pageCacheFile)?.id === snapshotId
 }
 
 /** Removes what is stored of failed snapshots, but for packs that the next one may share. */
@@ -94,7 +94,7 @@ export async function releaseFailed (context: SnapshotContext): Promise<void> {
   const { catalog, logger, settings: { databaseName } } = context
   try {
     for (const id of failedWithPacks(catalog, databaseName)) {
-      if (!isOffered(context, id)) await removeStored(context, { id, database: databaseName })
+      if (!isOffered(context, id)) await removeEverywhere(context, { id, database: databaseName })
     }
   } catch (error) {
     logger.warn({ err: error }, `What is stored of a failed snapshot could not be removed yet: ${messageOf(error)}`)

@@ -1,22 +1,19 @@
-import { randomUUID } from 'node:crypto'
-import { open } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { SnapshotRow } from '../catalog/schema.ts'
-import { findLatest, findSnapshot, pageOfSnapshots, updateSnapshotRow } from '../catalog/snapshots.ts'
-import { InvalidNameError, InvalidRequestError, messageOf, NotFoundError, NotRestorableError } from '../errors.ts'
-import { marksKey } from '../format/keys.ts'
-import { encodeMarks } from '../format/marks.ts'
+import { findById, pageOfSnapshots } from '../catalog/snapshots.ts'
+import { InvalidNameError, messageOf, NotFoundError } from '../errors.ts'
 import { snapshotSettings, type SnapshotOptions } from '../options.ts'
 import { requireFit } from '../schemas/fit.ts'
-import { CreateArguments, KeepLast, ListArguments, PathArgument, RestoreArguments, SnapshotQuery, UpdateBody } from '../schemas/requests.ts'
+import { CreateArguments, KeepLast, ListArguments, PathArgument, RestoreArguments, SourceArgument, UpdateBody } from '../schemas/requests.ts'
 import { SnapshotContext } from './context.ts'
 import { createSnapshot } from './create-snapshot.ts'
 import { deleteSnapshot } from './delete-snapshot.ts'
-import { requireRoom } from './disk-space.ts'
-import { notingDamage } from './record-damage.ts'
-import { removeDatabase } from './remove-database.ts'
+import { downloadSnapshot } from './download-snapshot.ts'
+import { findSnapshotBy, type LatestOptions } from './find-snapshot.ts'
 import { healthOf } from './health.ts'
-import type { FileRestoreResult, Health, RestoreResult, Verification } from './outcomes.ts'
+import type { FileRestoreResult, Health, RebuildResult, RestoreResult, Verification } from './outcomes.ts'
+import { adoptSnapshots } from './rebuild/adopt-snapshots.ts'
+import { Replicas } from './replicas/replicas.ts'
 import { requireRestorable, restoreSnapshot } from './restore-snapshot.ts'
 import { restoreToFile } from './restore-to-file.ts'
 import { applyRetention } from './retention.ts'
@@ -24,7 +21,7 @@ import { settleInterrupted } from './settle.ts'
 import { checkName } from './snapshot-name.ts'
 import { SnapshotRecovery } from './snapshot-recovery.ts'
 import { toSnapshot, type Snapshot } from './snapshot.ts'
-import { readManifest, stage } from './stored-snapshot.ts'
+import { updateSnapshot } from './update-snapshot.ts'
 import { verifySnapshot } from './verify-snapshot.ts'
 
 export interface CreateOptions {
@@ -50,12 +47,6 @@ export interface ListOptions {
   order?: 'asc' | 'desc'
 }
 
-/** Which snapshot `latest` is. */
-export interface LatestOptions {
-  /** With `latest`: the newest one that is not younger than this ISO 8601 time. A name or an id means the same with it. */
-  before?: string
-}
-
 export interface RestoreOptions extends LatestOptions {
   /** Restore also a snapshot of a damaged database, kept as evidence. Default false. */
   allowDamaged?: boolean
@@ -77,12 +68,14 @@ export interface RestoreOptions extends LatestOptions {
 export class SnapshotWriter {
   readonly recovery: SnapshotRecovery
   readonly #context: SnapshotContext
+  readonly #replicas: Replicas
   #isFirst = true
 
   /** @throws FST_SNAPSHOT_INVALID_OPTION, FST_SNAPSHOT_CATALOG_UNUSABLE */
   constructor (options: SnapshotOptions = {}) {
     // Within the package writer and recovery share a context; its type is none of the applications'.
     this.#context = options instanceof SnapshotContext ? options : new SnapshotContext(snapshotSettings(options))
+    this.#replicas = new Replicas(this.#context)
     this.recovery = new SnapshotRecovery(this.#context)
   }
 
@@ -97,12 +90,14 @@ export class SnapshotWriter {
     requireFit(CreateArguments, options, 'options')
     const { labels = {}, trigger = 'manual', allowDamaged = this.#context.settings.allowDamaged, full = false, onCreating } = options
     if (name !== undefined) checkName(requireText(name))
+    await this.#replicas.knownIfLost()
     return await this.#run(async signal => await createSnapshot(this.#context, { name, labels, trigger, allowDamaged, full, ...(onCreating && { onCreating }) }, signal))
   }
 
   /** Creates a scheduled snapshot and removes those beyond the newest `keepLast`. */
   async createScheduledSnapshot (keepLast: number): Promise<Snapshot> {
     requireFit(KeepLast, keepLast, 'keepLast')
+    await this.#replicas.knownIfLost()
     return await this.#run(async signal => {
       const snapshot = await createSnapshot(this.#context, { name: undefined, labels: {}, trigger: 'scheduled', allowDamaged: false, full: false }, signal)
       await applyRetention(this.#context, keepLast)
@@ -114,6 +109,7 @@ export class SnapshotWriter {
   async listSnapshots (options: ListOptions = {}): Promise<{ snapshots: Snapshot[], nextCursor: string | null }> {
     requireFit(ListArguments, options, 'options')
     const { limit = 100, cursor, status, order = 'desc' } = options
+    await this.#replicas.known()
     const { catalog, settings: { databaseName } } = this.#context
     const { rows, more } = pageOfSnapshots(catalog, databaseName, { limit, order, ...(status && { status }), ...(cursor !== undefined && { after: decodeCursor(cursor) }) })
     const last = rows.at(-1)
@@ -122,28 +118,23 @@ export class SnapshotWriter {
 
   /** @throws FST_SNAPSHOT_NOT_FOUND */
   async getSnapshot (reference: string, options: LatestOptions = {}): Promise<Snapshot> {
-    return toSnapshot(this.#find(reference, options))
+    return toSnapshot(await this.#find(reference, options))
   }
 
-  /** Pins or unpins a snapshot, or replaces its labels. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE (nothing is stored of it) */
+  /**
+   * Pins or unpins a snapshot, or replaces its labels.
+   * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE (nothing is stored of it), FST_SNAPSHOT_NOT_OWN
+   */
   async updateSnapshot (reference: string, change: { pinned?: boolean, labels?: Record<string, string> }, options: LatestOptions = {}): Promise<Snapshot> {
     requireFit(UpdateBody, change, 'change')
-    const { id } = this.#find(reference, options)
-    return await this.#run(async () => {
-      const { storage, catalog } = this.#context
-      const row = this.#find(id)
-      requireStored(row)
-      const { pinned, labels } = { ...row, ...change }
-      const revision = row.marksRevision + 1
-      await storage.put(marksKey(row.database, row.id), encodeMarks({ revision, pinned, labels, deletedAt: null }))
-      return toSnapshot(updateSnapshotRow(catalog, row.id, { pinned, labels, marksRevision: revision }) as SnapshotRow)
-    })
+    const { id } = await this.#find(reference, options)
+    return await this.#run(async () => toSnapshot(await updateSnapshot(this.#context, this.#present(id), change)))
   }
 
-  /** Deletes a snapshot for good. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_PINNED */
+  /** Deletes a snapshot for good, in all storages. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_PINNED, FST_SNAPSHOT_NOT_OWN */
   async deleteSnapshot (reference: string, options: LatestOptions = {}): Promise<void> {
-    const { id } = this.#find(reference, options)
-    await this.#run(async () => { await deleteSnapshot(this.#context, this.#find(id)) })
+    const { id } = await this.#find(reference, options)
+    await this.#run(async () => { await deleteSnapshot(this.#context, this.#present(id)) })
   }
 
   /**
@@ -153,7 +144,7 @@ export class SnapshotWriter {
    * FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_RESTORE_FAILED
    */
   async restoreFromSnapshot (reference: string, options: RestoreOptions = {}): Promise<RestoreResult> {
-    const id = this.#findRestorable(reference, options)
+    const id = await this.#findRestorable(reference, options)
     return await this.#run(async signal => await restoreSnapshot(this.#context, this.#requireRestorable(id, options), signal))
   }
 
@@ -166,14 +157,14 @@ export class SnapshotWriter {
    */
   async restoreToFile (reference: string, path: string, options: RestoreOptions = {}): Promise<FileRestoreResult> {
     requireFit(PathArgument, path, 'path')
-    const id = this.#findRestorable(reference, options)
+    const id = await this.#findRestorable(reference, options)
     return await this.#run(async signal => await restoreToFile(this.#context, this.#requireRestorable(id, options), path, signal))
   }
 
   /** Reads back every stored byte of a snapshot. Damage is an outcome, not an error. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE */
   async verifySnapshot (reference: string, options: LatestOptions = {}): Promise<Verification> {
-    const { id } = this.#find(reference, options)
-    return await this.#run(async signal => await verifySnapshot(this.#context, this.#find(id), signal))
+    const { id } = await this.#find(reference, options)
+    return await this.#run(async signal => await verifySnapshot(this.#context, this.#present(id), signal))
   }
 
   /**
@@ -181,21 +172,38 @@ export class SnapshotWriter {
    * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE, FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_NO_ROOM
    */
   async downloadSnapshot (reference: string, options: LatestOptions = {}): Promise<{ snapshot: Snapshot, stream: Readable }> {
-    const { id } = this.#find(reference, options)
-    return await this.#run(async signal => {
-      const row = this.#find(id)
-      requireRestorable(row, true)
-      const manifest = await notingDamage(this.#context, row, async () => await readManifest(this.#context, row))
-      const file = this.#context.temporaryFile(`download-${randomUUID()}.db`)
-      await requireRoom([{ folder: this.#context.temporaryDir, bytes: manifest.image.size, what: 'the file to send' }])
-      try {
-        await notingDamage(this.#context, row, async () => await stage(this.#context, manifest, file, false, signal))
-        const handle = await open(file)
-        return { snapshot: toSnapshot(row), stream: handle.createReadStream({ highWaterMark: 256 * 1024 }) }
-      } finally {
-        removeDatabase(file) // the open stream keeps the content
-      }
-    })
+    const { id } = await this.#find(reference, options)
+    return await this.#run(async signal => await downloadSnapshot(this.#context, this.#present(id), signal))
+  }
+
+  /**
+   * Makes the catalog complete from what the storages have: snapshots it does not know, what others changed, copies that are
+   * gone. It runs by itself where the catalog is new. @throws FST_SNAPSHOT_STORAGE_* where no storage can be read
+   */
+  async rebuildCatalog (): Promise<RebuildResult> {
+    this.#context.catalog.requireOpen()
+    return await this.#context.queue.runBeside(async () => await this.#replicas.rebuild())
+  }
+
+  /**
+   * Takes over the snapshots of other deployments in the same storage. Only for one that is gone for good: from now on this one
+   * counts, changes and deletes them.
+   * @param source id of one deployment; default: all others
+   * @returns how many there were
+   */
+  async adoptSnapshots (source?: string): Promise<number> {
+    requireFit(SourceArgument, source ?? this.#context.catalog.source, 'source')
+    await this.rebuildCatalog()
+    return await this.#run(async signal => await adoptSnapshots(this.#context, source, signal))
+  }
+
+  /**
+   * Waits until every storage has every snapshot it is to have. In the background that goes on by itself; a script that must
+   * not end before calls this. @throws FST_SNAPSHOT_STORAGE_* where a storage does not take them
+   */
+  async completeReplicas (): Promise<void> {
+    this.#context.catalog.requireOpen()
+    await this.#replicas.complete()
   }
 
   /** The state of the database and its snapshots, as last known. */
@@ -207,15 +215,27 @@ export class SnapshotWriter {
   async settle (): Promise<void> {
     this.#context.catalog.requireOpen()
     await this.#context.queue.run(async () => { await this.#settle() })
+    this.#replicas.wake()
   }
 
-  /** Begins nothing any more, cancels what may be cancelled, and waits for the rest. Reading stays possible. */
+  /** From now on storages are tried out and looked at regularly, in the background. */
+  watchStorages (): void {
+    this.#replicas.watch()
+  }
+
+  /** Begins nothing any more, cancels what may be cancelled, copies to other storages included, and waits for the rest. Reading stays possible. */
   async drain (): Promise<void> {
-    await this.#context.queue.close()
+    this.#replicas.stop()
+    await Promise.all([this.#context.queue.close(), this.#replicas.finish()])
   }
 
-  /** The same, and closes the catalog. Nothing can be asked of it afterwards. */
+  /**
+   * Waits for copies to other storages that are being made, unless {@link drain} has cancelled them, and closes the catalog.
+   * Nothing can be asked of it afterwards.
+   */
   async close (): Promise<void> {
+    await this.#replicas.finish()
+    await this.drain()
     await this.#context.close()
   }
 
@@ -228,6 +248,7 @@ export class SnapshotWriter {
       try {
         return await operation(signal)
       } finally {
+        this.#replicas.wake()
         await this.#context.tidyCatalog().catch((error: unknown) => {
           this.#context.logger.warn({ err: error }, `The catalog's log was not moved into its file yet: ${messageOf(error)}`)
         })
@@ -240,35 +261,27 @@ export class SnapshotWriter {
     this.#isFirst = false
   }
 
-  #findRestorable (reference: string, options: RestoreOptions): string {
+  async #findRestorable (reference: string, options: RestoreOptions): Promise<string> {
     requireFit(RestoreArguments, options, 'options')
     const { allowDamaged, ...latest } = options
-    return this.#requireRestorable(this.#find(reference, latest).id, options).id
+    return this.#requireRestorable((await this.#find(reference, latest)).id, options).id
   }
 
   /** Asked again when its turn has come: by then it may be another one. */
   #requireRestorable (id: string, { allowDamaged = false }: RestoreOptions): SnapshotRow {
-    const row = this.#find(id)
+    const row = this.#present(id)
     requireRestorable(row, allowDamaged)
     return row
   }
 
-  #find (reference: string, latest: LatestOptions = {}): SnapshotRow {
-    requireFit(SnapshotQuery, latest, 'options')
-    return requireText(reference) === 'latest' ? this.#findLatest(latest) : this.#findNamed(reference)
+  async #find (reference: string, latest: LatestOptions = {}): Promise<SnapshotRow> {
+    return await findSnapshotBy(this.#context, this.#replicas, reference, latest)
   }
 
-  #findLatest ({ before }: LatestOptions): SnapshotRow {
-    const { catalog, settings: { databaseName } } = this.#context
-    const row = findLatest(catalog, databaseName, before && moment(before))
-    if (row === undefined) throw new NotFoundError(before === undefined ? 'sound snapshot yet; create one first' : `sound snapshot from before ${before}; list the snapshots to see their times`)
-    return row
-  }
-
-  #findNamed (reference: string): SnapshotRow {
-    const { catalog, settings: { databaseName } } = this.#context
-    const row = findSnapshot(catalog, databaseName, reference)
-    if (row === undefined) throw new NotFoundError(`snapshot ${JSON.stringify(reference)}; list the snapshots to see their names`)
+  /** It may have been deleted since it was found. */
+  #present (id: string): SnapshotRow {
+    const row = findById(this.#context.catalog, id)
+    if (row === undefined || row.deletedAt !== null) throw new NotFoundError(`snapshot ${id} any more`)
     return row
   }
 }
@@ -279,18 +292,7 @@ function requireText (name: string): string {
   return name
 }
 
-function requireStored (row: SnapshotRow): void {
-  if (row.status === 'FAILED' || row.status === 'CREATING') throw new NotRestorableError(row.name, `its status is ${row.status}, nothing is stored of it`)
-}
-
 function decodeCursor (cursor: string): { sequence: number, id: string } {
   const [sequence = '', id = ''] = cursor.split('.')
   return { sequence: Number(sequence), id }
-}
-
-/** A time in the catalog's form. Times are compared as text there, so they must all have one. */
-function moment (time: string): string {
-  const parsed = new Date(time)
-  if (Number.isNaN(parsed.getTime())) throw new InvalidRequestError(`before: ${time} is not a time`)
-  return parsed.toISOString()
 }

@@ -48,6 +48,6 @@ export interface Snapshot {
 }
 
 /** The public view of a catalog row. Its type is not named: applications would need Drizzle's types to compile. */
-export function toSnapshot ({ sequence, deletedAt, marksRevision, ...snapshot }: Snapshot & { sequence: number, deletedAt: string | null, marksRevision: number }): Snapshot {
+export function toSnapshot ({ sequence, deletedAt, marksRevision, sourceHost, ...snapshot }: Snapshot & { sequence: number, deletedAt: string | null, marksRevision: number, sourceHost: string | null }): Snapshot {
   return snapshot
 }

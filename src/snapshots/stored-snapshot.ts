@@ -1,38 +1,24 @@
 import { randomUUID } from 'node:crypto'
 import { pipeline } from 'node:stream/promises'
 import { Readable } from 'node:stream'
-import { packsOf, recordPacks } from '../catalog/snapshot-packs.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { Engine } from '../engine/engine.ts'
 import type { PackFiles } from '../engine/stage/local-packs.ts'
 import type { PackRange } from '../engine/messages.ts'
 import type { MappedFrames, StageImageInput, StageImageResult } from '../engine/stage/stage-image.ts'
 import { aboutPack, codeOf, messageOf, SnapshotDamagedError } from '../errors.ts'
-import { manifestKey, marksKey, packKey } from '../format/keys.ts'
+import { manifestKey, packKey } from '../format/keys.ts'
 import { decodeManifest, type Manifest } from '../format/manifest.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import { readAll } from '../storage/storage-key.ts'
 import type { SnapshotContext } from './context.ts'
-import { sweepPacks } from './sweep-packs.ts'
 import { removeDatabase } from './remove-database.ts'
 
 /**
- * Removes what is stored of one snapshot: without its manifest it is none any more; of its packs those go that no other
- * needs.
- */
-export async function removeStored (context: SnapshotContext, { id, database }: Pick<SnapshotRow, 'id' | 'database'>): Promise<void> {
-  const { storage, catalog } = context
-  await storage.delete(manifestKey(database, id))
-  await sweepPacks(context, [...new Set([id, ...packsOf(catalog, id)])], id)
-  await storage.delete(marksKey(database, id))
-  catalog.write(change => { recordPacks(change, id, []) })
-}
-
-/**
- * Reads the manifest of a snapshot and holds it against the catalog, so that an exchanged one is found.
+ * Reads the manifest that a storage has of a snapshot, and holds it against the catalog, so that an exchanged one is found.
  * @throws FST_SNAPSHOT_DAMAGED
  */
-export async function readManifest ({ storage }: SnapshotContext, { id, database, name, checksum }: SnapshotRow): Promise<Manifest> {
+export async function readManifest (storage: SnapshotStorage, { id, database, name, checksum }: SnapshotRow): Promise<Manifest> {
   return await missingAsDamage(async () => {
     const manifest = decodeManifest(await readAll(await storage.get(manifestKey(database, id))))
     if (manifest.id !== id || manifest.database !== database) throw new Error(`the manifest is that of snapshot ${manifest.name} of ${manifest.database}`)
@@ -42,27 +28,27 @@ export async function readManifest ({ storage }: SnapshotContext, { id, database
 }
 
 /**
- * Brings a snapshot's image out of storage, every byte held against the checksums, into `file`.
+ * Brings a snapshot's image out of a storage, every byte held against the checksums, into `file`.
  * @param check whether to run quick_check on it besides
  * @throws FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_STORAGE_FAILED
  */
-export async function stage (context: SnapshotContext, manifest: Manifest, file: string, check: boolean, signal: AbortSignal): Promise<StageImageResult> {
-  return await runStaging(context, manifest, { file, keep: 'for now', check }, signal)
+export async function stage (context: SnapshotContext, storage: SnapshotStorage, manifest: Manifest, file: string, check: boolean, signal: AbortSignal): Promise<StageImageResult> {
+  return await runStaging(context, storage, manifest, { file, keep: 'for now', check }, signal)
 }
 
 /**
  * The same for a file that is to last: it is on disk, as far as that is up to the file itself. What passed quick_check when it
  * was stored is not checked again: its bytes are proven to be the same.
  */
-export async function stageDurably (context: SnapshotContext, manifest: Manifest, file: string, signal: AbortSignal): Promise<StageImageResult> {
-  return await runStaging(context, manifest, { file, keep: 'durably', check: manifest.integrity !== 'ok' }, signal)
+export async function stageDurably (context: SnapshotContext, storage: SnapshotStorage, manifest: Manifest, file: string, signal: AbortSignal): Promise<StageImageResult> {
+  return await runStaging(context, storage, manifest, { file, keep: 'durably', check: manifest.integrity !== 'ok' }, signal)
 }
 
 /** The same, keeping nothing. @returns what stands in which pack */
-export async function verifyImage (context: SnapshotContext, manifest: Manifest, signal: AbortSignal): Promise<MappedFrames> {
+export async function verifyImage (context: SnapshotContext, storage: SnapshotStorage, manifest: Manifest, signal: AbortSignal): Promise<MappedFrames> {
   const file = context.temporaryFile(`verify-${randomUUID()}.db`)
   try {
-    return (await runStaging(context, manifest, { file, keep: 'not', check: false }, signal)).mapped as MappedFrames
+    return (await runStaging(context, storage, manifest, { file, keep: 'not', check: false }, signal)).mapped as MappedFrames
   } finally {
     removeDatabase(file) // an engine that was killed could not
   }
@@ -71,12 +57,13 @@ export async function verifyImage (context: SnapshotContext, manifest: Manifest,
 type StageTarget = Pick<StageImageInput, 'file' | 'keep' | 'check'>
 
 /** The engine reads the packs itself where they are local files; else it gets from here what the live database does not have. */
-async function runStaging (context: SnapshotContext, manifest: Manifest, target: StageTarget, signal: AbortSignal): Promise<StageImageResult> {
+async function runStaging (context: SnapshotContext, storage: SnapshotStorage, manifest: Manifest, target: StageTarget, signal: AbortSignal): Promise<StageImageResult> {
   const { image, map } = manifest
-  const packFiles = packFilesOf(context.storage, manifest)
+  removeDatabase(target.file) // of an attempt with another replica
+  const packFiles = packFilesOf(storage, manifest)
   const live = packFiles === null && target.keep !== 'not' ? { target: { ...context.target, lockTimeoutMs: 0 }, level: context.settings.compressionLevel } : null
   const input = { manifest: { image, map }, packFiles, live, ...target }
-  return await missingAsDamage(async () => packFiles === null ? await stageStreamed(context, manifest, input, signal) : await context.runEngine('stage-image', input, { signal }))
+  return await missingAsDamage(async () => packFiles === null ? await stageStreamed(storage, manifest, input, signal) : await context.runEngine('stage-image', input, { signal }))
 }
 
 function packFilesOf (storage: SnapshotStorage, { database, packs, map }: Manifest): PackFiles | null {
@@ -89,7 +76,7 @@ function packFilesOf (storage: SnapshotStorage, { database, packs, map }: Manife
   return { storage: storage.name, packs: files }
 }
 
-async function stageStreamed ({ storage }: SnapshotContext, { database, map }: Manifest, input: StageImageInput, signal: AbortSignal): Promise<StageImageResult> {
+async function stageStreamed (storage: SnapshotStorage, { database, map }: Manifest, input: StageImageInput, signal: AbortSignal): Promise<StageImageResult> {
   let sent: Promise<void> = Promise.resolve()
   const engine = new Engine('stage-image', input, {
     signal,

@@ -1,18 +1,19 @@
 import { basename } from 'node:path'
-import { arePacksKnown, forgetSuspect, packsInUse } from '../catalog/snapshot-packs.ts'
+import { arePacksKnown, forgetDamagedPack, packsInUse } from '../catalog/snapshot-packs.ts'
 import { messageOf } from '../errors.ts'
 import { manifestPrefix, packKey } from '../format/keys.ts'
 import { decodeManifest } from '../format/manifest.ts'
 import { readAll } from '../storage/storage-key.ts'
+import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
 
 /**
- * Removes those of some packs that no snapshot needs any more, but for one that is being removed itself. Only of packs that this deployment made, and only under the
- * operation lock: then no creation is under way that may refer to them.
+ * Removes those of some packs from a storage that no snapshot there needs any more, but for one that is being removed itself.
+ * Only of packs that this deployment made: a creation refers to none that no snapshot needs.
  * @throws Error where a manifest cannot be read, which may name any of them; then none is removed
  */
-export async function sweepPacks ({ catalog, storage, settings: { databaseName } }: SnapshotContext, candidates: readonly string[], except: string): Promise<void> {
-  const inUse = packsInUse(catalog, [...candidates], except)
+export async function sweepPacks ({ catalog, settings: { databaseName } }: SnapshotContext, storage: SnapshotStorage, candidates: readonly string[], except: string): Promise<void> {
+  const inUse = packsInUse(catalog, candidates, { except, storage: storage.name })
   const unused = new Set(candidates.filter(pack => !inUse.has(pack)))
   if (unused.size === 0) return
   // What the catalog has lost in a crash of the machine, the storage still has.
@@ -22,11 +23,11 @@ export async function sweepPacks ({ catalog, storage, settings: { databaseName }
   }
   for (const pack of unused) {
     await storage.delete(packKey(databaseName, pack))
-    forgetSuspect(catalog, pack)
+    forgetDamagedPack(catalog, pack, storage.name)
   }
 }
 
-async function manifestAt (storage: SnapshotContext['storage'], key: string): Promise<ReturnType<typeof decodeManifest>> {
+async function manifestAt (storage: SnapshotStorage, key: string): Promise<ReturnType<typeof decodeManifest>> {
   try {
     return decodeManifest(await readAll(await storage.get(key)))
   } catch (error) {

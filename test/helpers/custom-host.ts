@@ -21,7 +21,7 @@ export async function customHost (t: Test, path: string, { plugin = {}, server =
   const app = Fastify({ logger: { stream: { write (line: string) { log.push(JSON.parse(line)) } } }, ...server })
   t.teardown(async () => { await app.close() })
   await before?.(app)
-  await app.register(underTest.snapshots, { database: path, auth: { admin: ADMIN_TOKEN, viewer: VIEWER_TOKEN }, schedule: false, ...plugin })
+  await app.register(underTest.snapshots, { database: path, auth: { admin: ADMIN_TOKEN, viewer: VIEWER_TOKEN }, schedule: false, probeStorage: false, ...plugin })
   await after?.(app)
   await app.ready()
   const request = adminRequests(app)

@@ -19,6 +19,6 @@ export function damageDatabase (path: string): void {
 /** All files below a folder, but for the catalog, caches and locks: what is stored and what is left over. */
 export function filesIn (folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter(entry => entry.isFile() && !/^catalog\.db|\.lock$|^\.database$/.test(entry.name) && !/\.(databases|cache)$/.test(entry.parentPath))
+    .filter(entry => entry.isFile() && !/^catalog\.db|\.lock$|^\.database$|^\.source$/.test(entry.name) && !/\.(databases|cache)$/.test(entry.parentPath))
     .map(entry => join(entry.parentPath, entry.name)).sort()
 }

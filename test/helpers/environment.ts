@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 
-const NAMES = ['DATABASE_URL', 'SNAPSHOT_DATABASE', 'SNAPSHOT_DIR', 'RECOVERY_DIR', 'SNAPSHOT_CRON_SCHEDULE', 'SNAPSHOT_ADMIN_TOKEN', 'SNAPSHOT_VIEWER_TOKEN']
+const NAMES = ['DATABASE_URL', 'SNAPSHOT_DATABASE', 'SNAPSHOT_DIR', 'RECOVERY_DIR', 'SNAPSHOT_CRON_SCHEDULE', 'SNAPSHOT_ADMIN_TOKEN', 'SNAPSHOT_VIEWER_TOKEN', 'S3_BUCKET', 'S3_PREFIX', 'S3_ENDPOINT']
 
 /** Sets those variables that this package reads, the others of them are absent; as before when the test ends. */
 export function setEnvironment (t: Test, values: Record<string, string> = {}): void {

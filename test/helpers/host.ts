@@ -28,7 +28,7 @@ export async function startHost (t: Test, options: SnapshotsPluginOptions = {}, 
   const log: Host['log'] = []
   const app = Fastify({ logger: { stream: { write (line: string) { log.push(JSON.parse(line)) } } }, ...server })
   t.teardown(async () => { await app.close() })
-  await app.register(underTest.snapshots, { database: path, auth: { admin: ADMIN_TOKEN, viewer: VIEWER_TOKEN }, schedule: false, ...options })
+  await app.register(underTest.snapshots, { database: path, auth: { admin: ADMIN_TOKEN, viewer: VIEWER_TOKEN }, schedule: false, probeStorage: false, ...options })
   await app.ready()
   const request = adminRequests(app)
   return { app, path, folder, snapshotDir: options.snapshotDir ?? join(folder, 'backups'), request, log }

@@ -100,7 +100,7 @@ t.test('requests that are refused are no failures of creation', async t => {
 t.test('a storage that fails from the start is counted as failed creations', async t => {
   const { path } = await hostOn(t)
   const down = async (): Promise<never> => { throw new Error('the bucket cannot be reached') }
-  const host = await customHost(t, path, { plugin: { storage: { name: 'down', put: down, get: down, head: down, list: down, delete: down, removePartialWrites: down } as never } })
+  const host = await customHost(t, path, { plugin: { storage: { name: 'down', put: down, get: down, head: down, list: () => ({ [Symbol.asyncIterator]: () => ({ next: down }) }), delete: down, removePartialWrites: down } as never } })
   t.match((await host.request('POST', '/snapshots')).json(), { statusCode: 500, message: /the bucket cannot be reached/ })
   t.equal(valueOf(await scrape(host), 'snapshot_creation_failures_total'), 1)
 })

@@ -20,7 +20,7 @@ async function register (t: Test, options: SnapshotsPluginOptions): Promise<void
   makeDatabase(path).close()
   const app = Fastify({ logger: { level: 'silent' } })
   t.teardown(async () => { await app.close() })
-  await app.register(snapshots, { database: path, schedule: false, ...options })
+  await app.register(snapshots, { database: path, schedule: false, probeStorage: false, ...options })
 }
 
 for (const [what, auth] of [['no auth', undefined], ['auth without tokens', {}]] as const) {
@@ -42,7 +42,7 @@ t.test('tokens can come from the environment', async t => {
   makeDatabase(path).close()
   const app = Fastify({ logger: { level: 'silent' } })
   t.teardown(async () => { await app.close() })
-  await app.register(snapshots, { database: path, schedule: false })
+  await app.register(snapshots, { database: path, schedule: false, probeStorage: false })
   t.equal(await statusWith({ app }, 'Bearer admin-from-environment', 'POST', '/snapshots/integrity'), 200)
   t.equal(await statusWith({ app }, 'Bearer viewer-from-environment', 'POST', '/snapshots/integrity'), 403)
 })

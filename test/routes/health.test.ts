@@ -18,8 +18,8 @@ t.test('a host that has just started is ok, for everyone and without reasons', a
 
 t.test('a viewer also sees the reasons, of which there are none', async t => {
   const { app, request } = await startHost(t)
-  t.same((await request('GET', '/health')).json(), { status: 'ok', database: 'app', reasons: [] })
-  t.same((await app.inject({ url: '/health', headers: { authorization: `Bearer ${VIEWER_TOKEN}` } })).json(), { status: 'ok', database: 'app', reasons: [] })
+  t.match((await request('GET', '/health')).json(), { status: 'ok', database: 'app', reasons: [] })
+  t.match((await app.inject({ url: '/health', headers: { authorization: `Bearer ${VIEWER_TOKEN}` } })).json(), { status: 'ok', database: 'app', reasons: [] })
 })
 
 t.test('it stays ok after good snapshots and checks', async t => {
@@ -39,7 +39,7 @@ t.test('it is degraded after a snapshot has failed, and ok again after the next 
   t.match((await request('GET', '/health')).json(), { status: 'degraded', reasons: [/^The last snapshot failed at \d{4}-.*Z: There is no database/] })
   makeDatabase(path).close()
   await request('POST', '/snapshots')
-  t.same((await request('GET', '/health')).json(), { status: 'ok', database: 'app', reasons: [] })
+  t.match((await request('GET', '/health')).json(), { status: 'ok', database: 'app', reasons: [] })
 })
 
 t.test('it is unhealthy, 503, when the database is damaged, and ok again once it has been restored', async t => {
@@ -55,7 +55,7 @@ t.test('it is unhealthy, 503, when the database is damaged, and ok again once it
   t.equal(detailed.statusCode, 503)
   t.match(detailed.json().reasons, [/^The database failed its integrity check at \d{4}-.*Z: /])
   await request('POST', '/snapshots/good/restore')
-  t.same((await request('GET', '/health')).json(), { status: 'ok', database: 'app', reasons: [] })
+  t.match((await request('GET', '/health')).json(), { status: 'ok', database: 'app', reasons: [] })
 })
 
 t.test('it is unhealthy when a creation finds the damage', async t => {
@@ -95,7 +95,7 @@ t.test('it is degraded while the disk of the catalog is full, and ok again once 
   await request('POST', '/snapshots/integrity')
   t.match((await request('GET', '/health')).json(), { status: 'degraded', reasons: [/catalog cannot be written/] })
   giveBack()
-  t.same((await request('GET', '/health')).json(), { status: 'ok', database: 'app', reasons: [] })
+  t.match((await request('GET', '/health')).json(), { status: 'ok', database: 'app', reasons: [] })
   await app.close()
 })
 
@@ -126,7 +126,7 @@ t.test('both routes can be switched off, and the host can have its own', async t
 
 t.test('auth: false shows the reasons to everyone', async t => {
   const { app } = await startHost(t, { auth: false })
-  t.same((await app.inject('/health')).json(), { status: 'ok', database: 'app', reasons: [] })
+  t.match((await app.inject('/health')).json(), { status: 'ok', database: 'app', reasons: [] })
 })
 
 t.test('wrong credentials do not close it, they show no reasons', async t => {

@@ -85,7 +85,7 @@ t.test('registered inside a plugin of the host with a prefix, all routes are bel
   makeDatabase(path).close()
   const app = Fastify({ logger: { level: 'silent' } })
   t.teardown(async () => { await app.close() })
-  await app.register(async (scope: FastifyInstance) => { await scope.register(snapshots, { database: path, auth: false, schedule: false }) }, { prefix: '/api' })
+  await app.register(async (scope: FastifyInstance) => { await scope.register(snapshots, { database: path, auth: false, schedule: false, probeStorage: false }) }, { prefix: '/api' })
   const created = await app.inject({ method: 'POST', url: '/api/snapshots', payload: { name: 'first' } })
   t.equal(created.headers.location, '/api/snapshots/first')
   const background = await app.inject({ method: 'POST', url: '/api/snapshots', payload: { name: 'second' }, headers: { prefer: 'respond-async' } })

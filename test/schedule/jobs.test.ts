@@ -131,7 +131,7 @@ t.test('a missing or locked database is logged as "Failed to create snapshot" wi
 
 t.test('a storage that is down from the start is logged as "Failed to create snapshot"', async t => {
   const down = async (): Promise<never> => { throw new Error('the bucket cannot be reached') }
-  const storage = { name: 'down', put: down, get: down, head: down, list: down, delete: down, removePartialWrites: down }
+  const storage = { name: 'down', put: down, get: down, head: down, list: () => ({ [Symbol.asyncIterator]: () => ({ next: down }) }), delete: down, removePartialWrites: down }
   const host = await hostWith(t, { storage: storage as never, schedule: SNAPSHOTS_ONLY })
   await waitUntil('settling is in the log', () => host.log.find(({ msg }) => msg === 'What an earlier process left was not settled yet: the bucket cannot be reached'))
   await ticks(host, 3)

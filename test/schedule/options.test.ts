@@ -101,7 +101,7 @@ t.test('two databases in one host with one scheduler, both in files called app.d
     plugin: { schedule: {} },
     async before (app) {
       await app.register(fastifySchedule)
-      await app.register(async scope => { await scope.register(snapshots, { database: two, auth: false, schedule: {} }) }, { prefix: '/two' })
+      await app.register(async scope => { await scope.register(snapshots, { database: two, auth: false, schedule: {}, probeStorage: false }) }, { prefix: '/two' })
     }
   })
   t.equal(app.scheduler.getAllJobs().length, 4)

@@ -1,0 +1,26 @@
+import { isNameTaken, recordNewest, snapshotsOfOthers } from '../../catalog/snapshots.ts'
+import type { SnapshotContext } from '../context.ts'
+import { firstFree } from '../snapshot-name.ts'
+import { changeMarks } from '../update-snapshot.ts'
+
+/**
+ * Takes the snapshots of other deployments over: from now on they are this one's, to be changed, counted by retention and
+ * deleted. What tells so is stored beside each of them.
+ * @param source only those of one deployment
+ * @returns how many there were
+ */
+export async function adoptSnapshots (context: SnapshotContext, source: string | undefined, signal: AbortSignal): Promise<number> {
+  const { catalog, logger, settings: { databaseName } } = context
+  const rows = snapshotsOfOthers(catalog, databaseName, source)
+  for (const row of rows) {
+    signal.throwIfAborted()
+    // Where this deployment has one of that name, the other's gets a number here.
+    const name = firstFree(row.name, '-', taken => isNameTaken(catalog, databaseName, taken))
+    await changeMarks(context, row, { source: catalog.source, name })
+  }
+  if (rows.length > 0) {
+    recordNewest(catalog, databaseName)
+    logger.warn({ snapshots: rows.length, source }, 'The snapshots of another deployment were taken over')
+  }
+  return rows.length
+}

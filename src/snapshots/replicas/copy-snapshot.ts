@@ -1,0 +1,88 @@
+import { recordCopied } from '../../catalog/replicas.ts'
+import type { SnapshotRow } from '../../catalog/schema.ts'
+import { forgetDamagedPack, storagesWithDamage } from '../../catalog/snapshot-packs.ts'
+import { findById } from '../../catalog/snapshots.ts'
+import { codeOf, StorageError } from '../../errors.ts'
+import { manifestKey, packKey } from '../../format/keys.ts'
+import { decodeManifest, encodeManifest, type Manifest } from '../../format/manifest.ts'
+import type { SnapshotStorage } from '../../storage/snapshot-storage.ts'
+import { readAll } from '../../storage/storage-key.ts'
+import type { SnapshotContext } from '../context.ts'
+import { marksOf, storeMarks } from '../store-marks.ts'
+import { readManifest } from '../stored-snapshot.ts'
+import { checkedPack } from './checked-pack.ts'
+import { fromReplicas } from './read-replica.ts'
+
+/** The storage that a copy was to be made in failed, and not one that was read. */
+class DestinationFailure extends Error {}
+
+/**
+ * Makes, completes or repairs the copy of a snapshot in a storage. Only with the lock of that storage.
+ * @throws what the storage throws; FST_SNAPSHOT_DAMAGED where no other storage has the snapshot whole
+ */
+export async function copySnapshot (context: SnapshotContext, row: SnapshotRow, destination: SnapshotStorage, signal: AbortSignal): Promise<void> {
+  const manifest = await fromReplicas(context, row, async storage => await readManifest(storage, row), destination.name)
+  // Pins and labels may change until the copy is complete.
+  for (let current = row; ; current = findById(context.catalog, row.id) as SnapshotRow) {
+    await copyStored(context, current, manifest, destination, signal)
+    if (recordCopied(context.catalog, row.id, destination.name, current.marksRevision)) return
+  }
+}
+
+/** The packs that are missing or damaged there, the marks, and the manifest last, which makes it a snapshot there. */
+export async function copyStored (context: SnapshotContext, row: SnapshotRow, manifest: Manifest, destination: SnapshotStorage, signal: AbortSignal): Promise<void> {
+  for (const pack of manifest.packs) await copyPack(context, row, manifest, pack, destination, signal)
+  if (row.marksRevision > 0) await storeMarks(destination, row, marksOf(row))
+  await storeManifest(destination, manifest)
+}
+
+async function copyPack (context: SnapshotContext, row: SnapshotRow, manifest: Manifest, pack: Manifest['packs'][number], destination: SnapshotStorage, signal: AbortSignal): Promise<void> {
+  const isDamaged = storagesWithDamage(context.catalog, pack.id).includes(destination.name)
+  if (!isDamaged && (await destination.head(packKey(manifest.database, pack.id)))?.bytes === pack.bytes) return
+  try {
+    await fromReplicas(context, row, async source => { await sendPack(source, destination, manifest, pack, signal) }, destination.name)
+  } catch (error) {
+    throw error instanceof DestinationFailure ? error.cause : error
+  }
+  forgetDamagedPack(context.catalog, pack.id, destination.name)
+}
+
+async function sendPack (source: SnapshotStorage, destination: SnapshotStorage, manifest: Manifest, pack: Manifest['packs'][number], signal: AbortSignal): Promise<void> {
+  let fault: unknown
+  const body = async function * (): AsyncGenerator<Uint8Array> {
+    try {
+      yield * checkedPack(source, manifest, pack, signal)
+    } catch (error) {
+      fault = error
+      throw error
+    }
+  }
+  try {
+    await destination.put(packKey(manifest.database, pack.id), body(), { signal })
+  } catch (error) {
+    throw error === fault ? error : new DestinationFailure('', { cause: error })
+  }
+}
+
+/** A manifest replaces nothing but a damaged one. */
+async function storeManifest (destination: SnapshotStorage, manifest: Manifest): Promise<void> {
+  const [key, bytes] = [manifestKey(manifest.database, manifest.id), encodeManifest(manifest)]
+  try {
+    await destination.put(key, bytes, { ifAbsent: true })
+  } catch (error) {
+    if (codeOf(error) !== 'FST_SNAPSHOT_STORAGE_EXISTS') throw error
+    const there = await readAll(await destination.get(key))
+    if (there.equals(bytes)) return
+    if (isManifest(there)) throw new StorageError(destination.name, `${key} there is another snapshot than the one of that id here, and is left as it is`, { cause: error })
+    await destination.put(key, bytes)
+  }
+}
+
+function isManifest (bytes: Buffer): boolean {
+  try {
+    decodeManifest(bytes)
+    return true
+  } catch {
+    return false
+  }
+}

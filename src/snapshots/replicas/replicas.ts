@@ -1,0 +1,72 @@
+import { messageOf } from '../../errors.ts'
+import type { SnapshotContext } from '../context.ts'
+import type { RebuildResult } from '../outcomes.ts'
+import { StorageKeeper } from './storage-keeper.ts'
+
+/** The copies of all snapshots, in all storages: each storage has a keeper of its own, so a slow one holds up no other. */
+export class Replicas {
+  readonly #context: SnapshotContext
+  readonly #keepers: StorageKeeper[]
+  #known: Promise<unknown> | null = null
+
+  constructor (context: SnapshotContext) {
+    this.#context = context
+    this.#keepers = context.storages.map(settings => new StorageKeeper(context, settings))
+  }
+
+  watch (): void {
+    for (const keeper of this.#keepers) keeper.watch()
+  }
+
+  wake (): void {
+    for (const keeper of this.#keepers) keeper.wake()
+  }
+
+  /** Waits until a new catalog knows what the storages have, or the first try to find that out has failed. */
+  async known (): Promise<void> {
+    this.#known ??= Promise.allSettled(this.#keepers.filter(keeper => keeper.isUnlisted).map(async keeper => await keeper.list()))
+    await this.#known
+  }
+
+  /** The same only where the catalog of this deployment was lost: new snapshots must come behind those in the storages. */
+  async knownIfLost (): Promise<void> {
+    if (this.#context.catalog.isReplaced) await this.known()
+  }
+
+  /** Looks for what others have stored meanwhile. @returns false where there was no need to look */
+  async lookAgain (): Promise<boolean> {
+    const keepers = this.#keepers.filter(keeper => keeper.mayHaveNews)
+    await Promise.allSettled(keepers.map(async keeper => await keeper.list()))
+    return keepers.length > 0
+  }
+
+  /** Enters all that the storages have in the catalog. @throws the first storage's error where all of them fail */
+  async rebuild (): Promise<RebuildResult> {
+    const outcomes = await Promise.allSettled(this.#keepers.map(async keeper => await keeper.list()))
+    const storages = outcomes.map((outcome, index) => {
+      const storage = (this.#keepers[index] as StorageKeeper).name
+      return outcome.status === 'fulfilled' ? { storage, ...outcome.value, error: null } : { storage, snapshots: 0, added: 0, unreadable: [], error: messageOf(outcome.reason) }
+    })
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected' && outcomes.every(({ status }) => status === 'rejected')) throw outcome.reason
+    }
+    this.wake()
+    return { added: storages.reduce((sum, { added }) => sum + added, 0), storages }
+  }
+
+  /** Makes all copies that are missing now. @throws the first failure, once all storages were tried */
+  async complete (): Promise<void> {
+    const outcomes = await Promise.allSettled(this.#keepers.map(async keeper => { await keeper.complete() }))
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') throw outcome.reason
+    }
+  }
+
+  async finish (): Promise<void> {
+    await Promise.all(this.#keepers.map(async keeper => { await keeper.finish() }))
+  }
+
+  stop (): void {
+    for (const keeper of this.#keepers) keeper.stop()
+  }
+}
