@@ -90,7 +90,7 @@ const explanations: Explanation[] = [
   {
     Kind: StorageUnavailableError,
     codes: ['SlowDown', 'Throttling', 'TooManyRequests'],
-    status: status => status === 429 || status >= 500,
+    status: status => status === 429 || (status >= 500 && status !== 501),
     says: (where, error) => `${where} is overloaded or out of order (${s3CodeOf(error)}, status ${statusOf(error)}) after ${attemptsOf(error)} tries; try again later`
   },
   {

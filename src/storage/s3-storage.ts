@@ -4,8 +4,10 @@ import type { Readable } from 'node:stream'
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
 import { messageOf, StorageError, StorageExistsError, StorageMissingError } from '../errors.ts'
 import { BodyFailure } from './abortable-body.ts'
+import { deleteEach } from './delete-all.ts'
 import { chunksOf } from './put-file.ts'
 import { connect, type S3Connection } from './s3-connection.ts'
+import { deleteBatch, MOST_KEYS } from './s3-delete-batch.ts'
 import { S3Download } from './s3-download.ts'
 import { explainS3Error, isRefusal, s3CodeOf } from './s3-errors.ts'
 import { s3Settings, type S3Settings, type S3StorageOptions } from './s3-options.ts'
@@ -89,8 +91,17 @@ export class S3Storage implements SnapshotStorage {
   }
 
   async delete (key: string): Promise<void> {
-    const target = this.#target(key)
-    await this.#explained(async ({ client, s3 }) => await client.send(new s3.DeleteObjectCommand(target)))
+    await this.#delete(this.#target(key).Key)
+  }
+
+  /** Many in one request; those it does not delete, one by one. */
+  async deleteAll (keys: readonly string[]): Promise<void> {
+    const targets = [...new Set(keys)].map(key => this.#target(key).Key)
+    const batches = Array.from({ length: Math.ceil(targets.length / MOST_KEYS) }, (_, index) => targets.slice(index * MOST_KEYS, (index + 1) * MOST_KEYS))
+    await deleteEach(batches, async batch => {
+      const left = await deleteBatch(await this.#connect(), this.#settings, batch)
+      await deleteEach(left, async Key => { await this.#delete(Key) }, this.#settings.queueSize)
+    })
   }
 
   /** Aborts the uploads in parts that nobody completed. */
@@ -128,6 +139,10 @@ export class S3Storage implements SnapshotStorage {
       if (stored?.Metadata?.[WRITE_ID] === writeId) return { bytes: Number(stored.ContentLength) }
       throw ifAbsent && TAKEN.includes(s3CodeOf(error)) ? new StorageExistsError(this.name, key, { cause: error }) : this.#explain(error)
     }
+  }
+
+  async #delete (Key: string): Promise<void> {
+    await this.#explained(async ({ client, s3 }) => await client.send(new s3.DeleteObjectCommand({ Bucket: this.#settings.bucket, Key })))
   }
 
   /** That the server has put the parts together as they were sent. Another writer may have replaced them since. */

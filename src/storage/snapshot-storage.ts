@@ -29,7 +29,7 @@ export interface GetOptions {
  * What every implementation promises:
  * - An object appears whole or not at all. A reader never sees a part of a write, and a write that fails or is killed
  *   leaves what was there before.
- * - When `put` or `delete` resolves, the change survives a crash of the machine.
+ * - When `put`, `delete` or `deleteAll` resolves, the change survives a crash of the machine.
  * - A failure is a coded error (FST_SNAPSHOT_STORAGE_*, FST_SNAPSHOT_NO_ROOM) that keeps its `cause`.
  */
 export interface SnapshotStorage {
@@ -70,6 +70,12 @@ export interface SnapshotStorage {
 
   /** Removes the object. A missing one is no error: the aim is reached. */
   delete (key: string): Promise<void>
+
+  /**
+   * The same for many objects. Where some cannot be removed the others are, and the first failure is thrown. A storage that
+   * gains nothing by it leaves this out, and is asked to `delete` one by one.
+   */
+  deleteAll? (keys: readonly string[]): Promise<void>
 
   /**
    * Removes what killed or failed writes below `prefix` left behind and no key shows. Call it only while nobody writes

@@ -1,4 +1,5 @@
 import { pipeline, Transform, type Readable, type TransformCallback } from 'node:stream'
+import { deleteAll } from './delete-all.ts'
 import type { GetOptions, PutOptions, SnapshotStorage, StoredObject } from './snapshot-storage.ts'
 import { realClock, TokenBucket, type Clock } from './token-bucket.ts'
 
@@ -50,6 +51,10 @@ export class ThrottledStorage implements SnapshotStorage {
 
   async delete (key: string): Promise<void> {
     await this.#storage.delete(key)
+  }
+
+  async deleteAll (keys: readonly string[]): Promise<void> {
+    await deleteAll(this.#storage, keys)
   }
 
   async removePartialWrites (prefix: string): Promise<void> {

@@ -35,6 +35,7 @@ const answers: Array<{ what: string, fault: Fault, code: string, says: RegExp }>
   { what: 'bytes that were changed', fault: { status: 400, code: 'XAmzContentSHA256Mismatch' }, code: 'UNAVAILABLE', says: /bytes were changed on the way to bucket/ },
   { what: 'a connection that is reset', fault: 'reset', code: 'UNAVAILABLE', says: /the connection to bucket "bucket" at \S+ broke off/ },
   { what: 'no answer', fault: 'hang', code: 'UNAVAILABLE', says: /did not answer in time.*"stallTimeout"/ },
+  { what: 'what the server cannot do', fault: { status: 501, code: 'NotImplemented' }, code: 'FAILED', says: /bucket "bucket" at \S+: (NotImplemented as the test says|Unknown)/ },
   { what: 'anything else', fault: { status: 400, code: 'InvalidArgument' }, code: 'FAILED', says: /bucket "bucket" at \S+: InvalidArgument as the test says/ }
 ]
 
@@ -48,6 +49,7 @@ for (const { what, fault, code, says } of answers) {
     await t.rejects(storage.head('app/object'), expected)
     await t.rejects(keysOf(storage, ''), expected)
     await t.rejects(storage.delete('app/object'), expected)
+    await t.rejects(storage.deleteAll(['app/object']), expected)
     await t.rejects(storage.removePartialWrites(''), expected)
   })
 }

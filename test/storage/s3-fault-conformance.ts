@@ -29,6 +29,7 @@ const operations: Record<string, (storage: SnapshotStorage, t: Test) => Promise<
   'a head': async storage => (await storage.head('app/large'))?.bytes,
   'a listing': async storage => await keysOf(storage, ''),
   'a deletion': async storage => { await storage.delete('app/large') },
+  'a deletion of many': async storage => { await storage.deleteAll?.(['app/large', 'app/missing']) },
   'the removal of partial writes': async storage => { await storage.removePartialWrites('') }
 }
 
@@ -45,12 +46,13 @@ export function s3Faults (t: Test, server: () => Promise<S3StorageOptions & { en
       const count = proxy.requests.length
       for (const fault of faults) {
         for (let nth = 1; nth <= (fault === 'slow-down' ? 1 : count); nth++) {
-          if (what === 'a deletion') await direct.put('app/large', large)
+          if (what.startsWith('a deletion')) await direct.put('app/large', large)
           await direct.delete('app/new')
           proxy.fail(fault, { nth })
           t.same(await operate(storage, t).catch((error: unknown) => error), expected, `${nameOf(fault)} at request ${nth}`)
         }
       }
+      if (what.startsWith('a deletion')) t.equal(await direct.head('app/large'), null)
       if (what.startsWith('a put')) t.ok((await read(direct, 'app/new')).equals(what.includes('part') || what.includes('file') ? large : small))
     })
 

@@ -1,3 +1,4 @@
+import { deleteAll } from '../../../src/storage/delete-all.ts'
 import { keysOf, type Declare } from './helpers.ts'
 
 export function listing (promise: Declare): void {
@@ -70,6 +71,16 @@ export function deleting (promise: Declare): void {
     await storage.put('app/2/3', Buffer.from('x'))
     for (const key of ['app/1', 'nothing/at/all', 'app', 'app/2']) await t.resolves(storage.delete(key), key)
     t.same(await keysOf(storage, ''), ['app/2/3'], 'the beginning of another key is missing too')
+  })
+
+  promise('many objects are deleted, those that are missing are no error, and their neighbours stay', async (t, storage) => {
+    const keys = ['app/1', 'app/2/3', 'b', ...Array.from({ length: 60 }, (_, number) => `app/marks/${number}`)]
+    for (const key of [...keys, 'app/10', 'app/2/4']) await storage.put(key, Buffer.from(key))
+    await deleteAll(storage, ['app/missing', ...keys, 'nothing/at/all', 'app', 'b'])
+    t.same(await keysOf(storage, ''), ['app/10', 'app/2/4'])
+    await deleteAll(storage, [])
+    await deleteAll(storage, ['app/10'])
+    t.same(await keysOf(storage, ''), ['app/2/4'])
   })
 
   promise('the last objects of a prefix are deleted at once', async (t, storage) => {
