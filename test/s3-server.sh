@@ -5,13 +5,14 @@
 #   eval "$(test/s3-server.sh start)" && npm test
 #   test/s3-server.sh stop
 #
-# start prints what the tests need in the environment. All state is below S3_SERVER_DIR; stop removes it. S3_SERVER_PORT, and
+# start prints what the tests need in the environment; the other user there has no rights but those a test gives it. All state is below S3_SERVER_DIR; stop removes it. S3_SERVER_PORT, and
 # the port after it, must be free.
 set -euo pipefail
 
 dir=${S3_SERVER_DIR:-/tmp/fastify-sqlite-snapshots-s3}
 port=${S3_SERVER_PORT:-9400}
 key=testkey secret=testsecret
+other_user=limited other_key=limitedkey other_secret=limitedsecret
 cluster=5c0ffee0-0000-4000-8000-000000000001 store=5c0ffee0-0000-4000-8000-000000000002
 monitor="[v2:127.0.0.1:$((port + 1))]"
 
@@ -79,11 +80,13 @@ start () {
   ceph_program ceph osd new "$store" 0
   ceph_program ceph-osd -i 0 --mkfs --osd-uuid "$store"
   ceph_program ceph-osd -i 0
-  ceph_program radosgw-admin user create --uid=tests --display-name=tests --access-key="$key" --secret-key="$secret"
+  ceph_program radosgw-admin user create --uid=tests --display-name=tests --access-key="$key" --secret-key="$secret" --caps='user-policy=*'
+  ceph_program radosgw-admin user create --uid="$other_user" --display-name="$other_user" --access-key="$other_key" --secret-key="$other_secret"
   ceph_program radosgw -n client.rgw
   for ((tries = 0; tries < 300; tries++)); do ! answers || break; sleep 0.1; done
   answers
   echo "export S3_ENDPOINT=http://127.0.0.1:$port AWS_ACCESS_KEY_ID=$key AWS_SECRET_ACCESS_KEY=$secret"
+  echo "export S3_TEST_OTHER_USER=$other_user S3_TEST_OTHER_ACCESS_KEY_ID=$other_key S3_TEST_OTHER_SECRET_ACCESS_KEY=$other_secret"
 }
 
 stop () {

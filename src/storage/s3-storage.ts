@@ -9,7 +9,7 @@ import { chunksOf } from './put-file.ts'
 import { connect, type S3Connection } from './s3-connection.ts'
 import { deleteBatch, MOST_KEYS } from './s3-delete-batch.ts'
 import { S3Download } from './s3-download.ts'
-import { explainS3Error, isRefusal, s3CodeOf } from './s3-errors.ts'
+import { explainS3Error, isRefusal, s3CodeOf, statusOf } from './s3-errors.ts'
 import { s3Settings, type S3Settings, type S3StorageOptions } from './s3-options.ts'
 import { objectParameters, upload, type Sent } from './s3-upload.ts'
 import type { GetOptions, PutOptions, SnapshotStorage, StoredObject } from './snapshot-storage.ts'
@@ -58,8 +58,10 @@ export class S3Storage implements SnapshotStorage {
     try {
       return await new S3Download(await this.#connect(), this.#settings, target).open(options)
     } catch (error) {
-      if (s3CodeOf(error) === 'NoSuchKey') throw new StorageMissingError(this.name, key, { cause: error })
-      throw isAbort(error) ? error : this.#explain(error)
+      if (options.signal?.aborted === true) throw error
+      // Who may list only what is below the prefix is refused what is missing: the answer to a reader tells nothing of the rest.
+      const isMissing = s3CodeOf(error) === 'NoSuchKey' || (statusOf(error) === 403 && await this.#listed(key).catch(() => undefined) === null)
+      throw isMissing ? new StorageMissingError(this.name, key, { cause: error }) : this.#explain(error)
     }
   }
 
@@ -71,8 +73,7 @@ export class S3Storage implements SnapshotStorage {
     } catch (error) {
       if (!isRefusal(error)) throw this.#explain(error)
       // The answer to HEAD has no body to say why: a missing bucket is a 404 as well. A listing tells, or fails with the reason.
-      const { value } = await this.list(key)[Symbol.asyncIterator]().next()
-      return value?.key === key ? value : null
+      return await this.#listed(key)
     }
   }
 
@@ -141,6 +142,12 @@ export class S3Storage implements SnapshotStorage {
     }
   }
 
+  /** The object as a listing shows it, of which it is the first, or null. */
+  async #listed (key: string): Promise<StoredObject | null> {
+    const { value } = await this.list(key)[Symbol.asyncIterator]().next()
+    return value?.key === key ? value : null
+  }
+
   async #delete (Key: string): Promise<void> {
     await this.#explained(async ({ client, s3 }) => await client.send(new s3.DeleteObjectCommand({ Bucket: this.#settings.bucket, Key })))
   }
@@ -182,8 +189,6 @@ export class S3Storage implements SnapshotStorage {
     return { Bucket: this.#settings.bucket, Key: this.#prefix + checkKey(key) }
   }
 }
-
-const isAbort = (error: unknown): boolean => (error as Error).name === 'AbortError'
 
 /** As HEAD tells it, so that both say the same. */
 function wholeSeconds (time: Date): Date {

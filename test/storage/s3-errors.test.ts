@@ -85,6 +85,16 @@ t.test('a head that is refused asks once more, as its answer has no reason in it
   t.equal(await storage.head('app/obj'), null)
 })
 
+t.test('a get that is refused asks once more: what is missing is refused to those who may not list the whole bucket', async t => {
+  const { proxy, storage, direct } = await makeFaultyStorage(t, emulator)
+  await direct.put('app/object', Buffer.from('x'))
+  proxy.decide = ({ url }) => url.includes('list-type') ? undefined : { status: 403, code: 'AccessDenied' }
+  await t.rejects(storage.get('app/obj'), { code: 'FST_SNAPSHOT_STORAGE_MISSING', cause: { name: 'AccessDenied' } })
+  await t.rejects(storage.get('app/object'), { code: 'FST_SNAPSHOT_STORAGE_DENIED' })
+  proxy.decide = ({ url }) => url.includes('list-type') ? { status: 404, code: 'NoSuchBucket' } : { status: 403, code: 'AccessDenied' }
+  await t.rejects(storage.get('app/obj'), { code: 'FST_SNAPSHOT_STORAGE_DENIED' }, 'where that fails too, the first answer is told')
+})
+
 t.test('a denial without a code is known by its status', async t => {
   const { proxy, storage } = await makeFaultyStorage(t, emulator)
   proxy.decide = () => ({ status: 403, body: '<html>a proxy</html>' })
