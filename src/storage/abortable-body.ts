@@ -20,6 +20,13 @@ export async function * abortable (body: AsyncIterable<Uint8Array>, signal: Abor
     for (let step = await next(); step.done !== true; step = await next()) yield step.value
   } finally {
     signal?.removeEventListener('abort', abort)
-    void iterator.return?.() // not awaited: a body that stalls would keep it waiting
+    void end(iterator) // not awaited: a body that stalls would keep it waiting
   }
+}
+
+/** Lets a body give up what it holds. How that ends changes nothing any more. */
+async function end (iterator: AsyncIterator<Uint8Array>): Promise<void> {
+  try {
+    await iterator.return?.()
+  } catch {}
 }
