@@ -8,6 +8,8 @@ export interface S3Credentials {
   accessKeyId: string
   secretAccessKey: string
   sessionToken?: string
+  /** When they end: shortly before, the function that gave them is asked again. Without it, it is asked once. */
+  expiration?: Date
 }
 
 /** What is used of a client of the AWS SDK: an `S3Client` of @aws-sdk/client-s3 is one. */
@@ -62,6 +64,7 @@ const PART_BYTES = 8 * 1024 * 1024
 const LEAST_PART_BYTES = 5 * 1024 * 1024
 /** S3 takes no larger ones in one request. */
 const MOST_PART_BYTES = 5 * 1024 ** 3
+const MOST_PREFIX = 511
 
 const Text = Type.String({ minLength: 1, description: 'a text that is not empty' })
 const Milliseconds = Type.Integer({ minimum: 1, maximum: 0x7fffffff, description: 'a whole number of milliseconds from 1 to 2147483647' })
@@ -73,12 +76,12 @@ const ObjectLock = Type.Object({ mode: OneOf('GOVERNANCE', 'COMPLIANCE'), days: 
 
 /** The form of {@link S3StorageOptions}. */
 export const S3OptionsSchema = Type.Composite([
-  Type.Object({ bucket: Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$', description: 'the name of a bucket' }) }),
+  Type.Object({ bucket: Type.String({ pattern: '^(?!.*--x-s3$)[A-Za-z0-9][A-Za-z0-9._-]{1,254}$', description: 'the name of a bucket, not of a directory bucket' }) }),
   Type.Partial(Type.Object({
     name: Text,
     prefix: Type.String(),
     region: Text,
-    endpoint: Type.String({ pattern: '^https?://[^/?#]+/?$', description: 'a URL such as https://s3.example.com, without a path' }),
+    endpoint: Type.String({ pattern: '^https?://[^/?#@]+/?$', description: 'a URL such as https://s3.example.com, without a path and credentials' }),
     forcePathStyle: Type.Boolean(),
     credentials: Type.Union([Type.Function([], Type.Any()), Credentials], { description: '{ accessKeyId, secretAccessKey, sessionToken }, or a function that gives them' }),
     client: Type.Object({}),
@@ -126,9 +129,10 @@ export function s3Settings (options: S3StorageOptions): S3Settings {
   }
 }
 
-/** A prefix without slashes around it. */
+/** A prefix without slashes around it. With the longest key it makes the longest that S3 takes. */
 function trimmed (prefix: string): string {
   const bare = prefix.replace(/^\/+|\/+$/g, '')
+  if (bare.length > MOST_PREFIX) throw new OptionError(`S3 "prefix": it has more than ${MOST_PREFIX} characters`)
   try {
     return checkPrefix(bare)
   } catch (error) {

@@ -45,6 +45,9 @@ t.test('a wrong option is refused by its name', async t => {
   const wrong: Array<[object, RegExp]> = [
     [{}, /S3 "bucket": it is missing/],
     [{ bucket: 'a/b' }, /S3 "bucket": it must be the name of a bucket/],
+    [{ bucket: 'bucket--use1-az4--x-s3' }, /S3 "bucket": it must be the name of a bucket, not of a directory bucket/],
+    [{ prefix: 'x'.repeat(512) }, /S3 "prefix": it has more than 511 characters/],
+    [{ endpoint: 'https://key:secret@localhost' }, /S3 "endpoint": it must be .* without a path and credentials/],
     [{ prefix: 'a b' }, /S3 "prefix": "a b" is no key/],
     [{ endpoint: 'localhost:9000' }, /S3 "endpoint": it must be a URL such as/],
     [{ endpoint: 'http://localhost/path' }, /without a path/],
