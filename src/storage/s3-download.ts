@@ -1,13 +1,12 @@
 import { addAbortSignal, Readable } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { StorageError, StorageUnavailableError } from '../errors.ts'
 import { inOrder } from './in-order.ts'
+import { pauseAfter } from './pause.ts'
 import type { S3Connection } from './s3-connection.ts'
 import { explainS3Error, statusOf } from './s3-errors.ts'
 import type { S3Settings } from './s3-options.ts'
 import type { GetOptions } from './snapshot-storage.ts'
 
-const FIRST_PAUSE_MS = 100
 const CONTENT_RANGE = /^bytes (\d+)-(\d+)\/(\d+)$/
 
 interface Part {
@@ -84,7 +83,7 @@ export class S3Download {
     } catch (error) {
       signal?.throwIfAborted()
       if (attempt >= maxAttempts) throw new StorageUnavailableError(name, `reading ${this.#target.Key} in bucket "${bucket}" broke off ${attempt} times (${(error as Error).message}); check the network and any proxy on the way`, { cause: error })
-      await sleep(FIRST_PAUSE_MS * 2 ** attempt, undefined, { signal })
+      await pauseAfter(attempt, signal)
       return await this.#fetch(start, length, signal, attempt + 1)
     }
   }

@@ -48,6 +48,21 @@ const explanations: Explanation[] = [
     says: (where, error) => `${where} is in another region${regionOf(error)}; set "region" (AWS_REGION) to that`
   },
   {
+    Kind: StorageUnavailableError,
+    codes: ['ConditionalRequestConflict', 'OperationAborted'],
+    says: where => `another write or deletion of the same object in ${where} is under way; try again`
+  },
+  {
+    Kind: StorageError,
+    codes: ['InvalidObjectState'],
+    says: where => `the object in ${where} is archived and cannot be read at once; restore it there, and use a storage class that can be read at once`
+  },
+  {
+    Kind: StorageError,
+    codes: ['QuotaExceeded', 'InsufficientCapacity', 'XMinioStorageFull'],
+    says: (where, error) => `${where} takes no more (${s3CodeOf(error)}); make room there or raise its quota`
+  },
+  {
     Kind: StorageDeniedError,
     codes: ['RequestTimeTooSkewed', 'RequestExpired'],
     says: where => `the clock of this machine and that of ${where} differ too much; set the clock right, best by NTP`

@@ -1,9 +1,6 @@
-import { randomUUID } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3'
 import { messageOf, StorageError, StorageExistsError, StorageMissingError } from '../errors.ts'
-import { BodyFailure } from './abortable-body.ts'
 import { deleteEach } from './delete-all.ts'
 import { chunksOf } from './put-file.ts'
 import { connect, type S3Connection } from './s3-connection.ts'
@@ -11,18 +8,13 @@ import { deleteBatch, MOST_KEYS } from './s3-delete-batch.ts'
 import { S3Download } from './s3-download.ts'
 import { explainS3Error, isRefusal, s3CodeOf, statusOf } from './s3-errors.ts'
 import { s3Settings, type S3Settings, type S3StorageOptions } from './s3-options.ts'
-import { objectParameters, upload, type Sent } from './s3-upload.ts'
+import { headObject, putObject } from './s3-put.ts'
+import { prefixOf, targetOf } from './s3-target.ts'
 import type { GetOptions, PutOptions, SnapshotStorage, StoredObject } from './snapshot-storage.ts'
 import { checkKey, checkPrefix, isKey } from './storage-key.ts'
 
 /** S3 takes no more parts of one object. */
 const MOST_PARTS = 10_000
-/** Metadata by which a write knows its object again. */
-const WRITE_ID = 'write-id'
-/** Answers to a conditional write whose condition does not hold. The second one: another write of the key is under way. */
-const TAKEN = ['PreconditionFailed', 'ConditionalRequestConflict']
-/** Answers that a write also gets when it is repeated after its first answer was lost. */
-const MAYBE_STORED = ['PreconditionFailed', 'NoSuchUpload']
 
 /**
  * Keeps snapshots in a bucket of S3 or of a server that speaks its protocol, as objects `<prefix>/<key>`. Needs the packages
@@ -54,7 +46,7 @@ export class S3Storage implements SnapshotStorage {
   }
 
   async get (key: string, options: GetOptions = {}): Promise<Readable> {
-    const target = this.#target(key)
+    const target = targetOf(this.#settings, key)
     try {
       return await new S3Download(await this.#connect(), this.#settings, target).open(options)
     } catch (error) {
@@ -66,9 +58,9 @@ export class S3Storage implements SnapshotStorage {
   }
 
   async head (key: string): Promise<StoredObject | null> {
-    const target = this.#target(key)
+    const target = targetOf(this.#settings, key)
     try {
-      const found = await this.#head(target)
+      const found = await headObject(await this.#connect(), target)
       return { key, bytes: Number(found.ContentLength), modifiedAt: found.LastModified as Date }
     } catch (error) {
       if (!isRefusal(error)) throw this.#explain(error)
@@ -78,26 +70,26 @@ export class S3Storage implements SnapshotStorage {
   }
 
   async * list (prefix: string): AsyncGenerator<StoredObject, undefined> {
-    const Prefix = this.#prefix + checkPrefix(prefix)
+    const Prefix = prefixOf(this.#settings) + checkPrefix(prefix)
     for (let ContinuationToken: string | undefined, isMore = true; isMore;) {
       const page = await this.#explained(async ({ client, s3 }) => await client.send(new s3.ListObjectsV2Command({ Bucket: this.#settings.bucket, Prefix, ContinuationToken })))
       for (const { Key, Size, LastModified } of page.Contents ?? []) {
-        const key = String(Key).slice(this.#prefix.length)
+        const key = String(Key).slice(prefixOf(this.#settings).length)
         // Others may have put their things there, such as the "folders" of a web console.
         if (isKey(key)) yield { key, bytes: Number(Size), modifiedAt: wholeSeconds(LastModified as Date) }
       }
       ContinuationToken = page.NextContinuationToken
-      isMore = ContinuationToken !== undefined
+      isMore = this.#goesOn(page, ContinuationToken)
     }
   }
 
   async delete (key: string): Promise<void> {
-    await this.#delete(this.#target(key).Key)
+    await this.#delete(targetOf(this.#settings, key).Key)
   }
 
   /** Many in one request; those it does not delete, one by one. */
   async deleteAll (keys: readonly string[]): Promise<void> {
-    const targets = [...new Set(keys)].map(key => this.#target(key).Key)
+    const targets = [...new Set(keys)].map(key => targetOf(this.#settings, key).Key)
     const batches = Array.from({ length: Math.ceil(targets.length / MOST_KEYS) }, (_, index) => targets.slice(index * MOST_KEYS, (index + 1) * MOST_KEYS))
     await deleteEach(batches, async batch => {
       const left = await deleteBatch(await this.#connect(), this.#settings, batch)
@@ -107,39 +99,26 @@ export class S3Storage implements SnapshotStorage {
 
   /** Aborts the uploads in parts that nobody completed. */
   async removePartialWrites (prefix: string): Promise<void> {
-    const Prefix = this.#prefix + checkPrefix(prefix)
+    const Prefix = prefixOf(this.#settings) + checkPrefix(prefix)
     const Bucket = this.#settings.bucket
     await this.#explained(async ({ client, s3 }) => {
       for (let markers = {}, isMore = true; isMore;) {
         const page = await client.send(new s3.ListMultipartUploadsCommand({ Bucket, Prefix, ...markers }))
         for (const { Key, UploadId } of page.Uploads ?? []) {
-          await client.send(new s3.AbortMultipartUploadCommand({ Bucket, Key, UploadId })).catch(ignoreGone)
+          await client.send(new s3.AbortMultipartUploadCommand({ Bucket, Key, UploadId })).catch(ignore('NoSuchUpload'))
         }
         markers = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker }
-        isMore = page.IsTruncated === true
+        isMore = this.#goesOn(page, page.NextKeyMarker)
       }
     })
   }
 
   async #put (key: string, body: Uint8Array | AsyncIterable<Uint8Array>, partSize: number, { ifAbsent = false, signal }: PutOptions): Promise<{ bytes: number }> {
-    const target = this.#target(key)
+    checkKey(key)
     signal?.throwIfAborted()
     const isSmall = body instanceof Uint8Array && body.length <= partSize
     if (ifAbsent && !isSmall && await this.head(key) !== null) throw new StorageExistsError(this.name, key)
-    const writeId = randomUUID()
-    const params = { ...target, ...objectParameters(this.#settings, Date.now()), ...(ifAbsent && { IfNoneMatch: '*' }), Metadata: { [WRITE_ID]: writeId } }
-    const connection = await this.#connect()
-    try {
-      const sent = await upload(connection, params, body, { partSize, queueSize: this.#settings.queueSize, signal })
-      if (sent.isMultipart) await this.#requireWhole(target, sent, writeId)
-      return { bytes: sent.bytes }
-    } catch (error) {
-      if (signal?.aborted === true) throw signal.reason
-      if (error instanceof BodyFailure) throw error.cause
-      const stored = MAYBE_STORED.includes(s3CodeOf(error)) ? await this.#head(target).catch(() => null) : null
-      if (stored?.Metadata?.[WRITE_ID] === writeId) return { bytes: Number(stored.ContentLength) }
-      throw ifAbsent && TAKEN.includes(s3CodeOf(error)) ? new StorageExistsError(this.name, key, { cause: error }) : this.#explain(error)
-    }
+    return await putObject(await this.#connect(), this.#settings, key, body, { partSize, ifAbsent, ...(signal && { signal }) })
   }
 
   /** The object as a listing shows it, of which it is the first, or null. */
@@ -148,21 +127,14 @@ export class S3Storage implements SnapshotStorage {
     return value?.key === key ? value : null
   }
 
+  /** Whether there is more than this page. What is not all must not look like all: what it does not show might be deleted. */
+  #goesOn ({ IsTruncated }: { IsTruncated?: boolean | undefined }, next: string | undefined): boolean {
+    if (IsTruncated === false || (IsTruncated === true && next !== undefined)) return IsTruncated
+    throw new StorageError(this.name, `bucket "${this.#settings.bucket}" gave a listing that does not say how it goes on; check the endpoint (S3_ENDPOINT) and any proxy on the way`)
+  }
+
   async #delete (Key: string): Promise<void> {
-    await this.#explained(async ({ client, s3 }) => await client.send(new s3.DeleteObjectCommand({ Bucket: this.#settings.bucket, Key })))
-  }
-
-  /** That the server has put the parts together as they were sent. Another writer may have replaced them since. */
-  async #requireWhole (target: { Key: string }, { bytes }: Sent, writeId: string): Promise<void> {
-    const { ContentLength, Metadata } = await this.#head(target)
-    if (Metadata?.[WRITE_ID] === writeId && ContentLength !== bytes) {
-      throw new StorageError(this.name, `bucket "${this.#settings.bucket}" holds ${ContentLength} bytes of ${target.Key}, of which ${bytes} were sent`)
-    }
-  }
-
-  async #head (target: { Key: string }): Promise<HeadObjectCommandOutput> {
-    const { client, s3 } = await this.#connect()
-    return await client.send(new s3.HeadObjectCommand({ Bucket: this.#settings.bucket, ...target }))
+    await this.#explained(async ({ client, s3 }) => await client.send(new s3.DeleteObjectCommand({ Bucket: this.#settings.bucket, Key })).catch(ignore('NoSuchKey')))
   }
 
   async #connect (): Promise<S3Connection> {
@@ -180,14 +152,6 @@ export class S3Storage implements SnapshotStorage {
   #explain (error: unknown): Error {
     return explainS3Error(error, this.#settings)
   }
-
-  get #prefix (): string {
-    return this.#settings.prefix === '' ? '' : `${this.#settings.prefix}/`
-  }
-
-  #target (key: string): { Bucket: string, Key: string } {
-    return { Bucket: this.#settings.bucket, Key: this.#prefix + checkKey(key) }
-  }
 }
 
 /** As HEAD tells it, so that both say the same. */
@@ -195,7 +159,7 @@ function wholeSeconds (time: Date): Date {
   return new Date(Math.floor(time.getTime() / 1000) * 1000)
 }
 
-/** Somebody else has completed or aborted it meanwhile. */
-function ignoreGone (error: unknown): void {
-  if (s3CodeOf(error) !== 'NoSuchUpload') throw error
+/** For what is gone already. */
+function ignore (code: string): (error: unknown) => void {
+  return error => { if (s3CodeOf(error) !== code) throw error }
 }

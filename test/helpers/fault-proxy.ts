@@ -17,6 +17,8 @@ export type Fault =
   | 'cut'
   /** Of the answer's body a half comes, then nothing. */
   | 'stall'
+  /** Of the answer's body a half comes, then a byte now and then. */
+  | 'trickle'
   /** A byte of the answer's body is another. */
   | 'corrupt-answer'
   /** A byte of the request's body is another. */
@@ -44,6 +46,8 @@ export interface SeenRequest {
  */
 export class FaultProxy {
   readonly requests: SeenRequest[] = []
+  /** Requests whose answer has neither ended nor been given up. */
+  open = 0
   /** Decides on every request; nothing goes wrong at first. */
   decide: (request: SeenRequest) => Fault | undefined = () => undefined
   readonly #upstream: URL
@@ -80,6 +84,8 @@ export class FaultProxy {
   async #answer (request: IncomingMessage, response: ServerResponse): Promise<void> {
     const seen = { number: this.requests.length + 1, method: String(request.method), url: String(request.url), headers: request.headers }
     this.requests.push(seen)
+    this.open++
+    response.once('close', () => { this.open-- })
     const fault = this.decide(seen)
     if (fault === 'reset') return reset(request)
     const body = await buffer(request)
@@ -92,7 +98,8 @@ export class FaultProxy {
     if (fault === 'lose-answer') return reset(request)
     const headers = typeof fault === 'object' && 'headers' in fault ? changed(answer.headers, fault.headers) : answer.headers
     response.writeHead(answer.status, headers)
-    if (fault === 'cut' || fault === 'stall') response.write(answer.body.subarray(0, answer.body.length / 2), () => { if (fault === 'cut') response.destroy() })
+    if (fault === 'trickle') await trickle(response, answer.body)
+    else if (fault === 'cut' || fault === 'stall') response.write(answer.body.subarray(0, answer.body.length / 2), () => { if (fault === 'cut') response.destroy() })
     else response.end(fault === 'corrupt-answer' ? corrupted(answer.body) : answer.body)
   }
 
@@ -106,6 +113,16 @@ export class FaultProxy {
 
 function reset (request: IncomingMessage): void {
   request.socket.resetAndDestroy()
+}
+
+async function trickle (response: ServerResponse, body: Buffer): Promise<void> {
+  const half = body.length >> 1
+  response.write(body.subarray(0, half))
+  for (let at = half; at < body.length && !response.destroyed; at++) {
+    await sleep(50)
+    response.write(body.subarray(at, at + 1))
+  }
+  response.end()
 }
 
 function refuse (response: ServerResponse, { status, code, body, headers }: { status: number, code?: string, body?: string, headers?: Record<string, string> }): void {

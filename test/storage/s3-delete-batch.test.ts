@@ -14,6 +14,7 @@ for (const [server, place, skip] of [['an emulator', async () => emulator, false
     const { proxy, storage, direct } = await makeFaultyStorage(t, await place(), { stallTimeout: 10_000, requestTimeout: 20_000 })
     const keys = numbered(1005)
     for (let at = 0; at < keys.length; at += 50) await Promise.all(keys.slice(at, at + 50).map(async key => await direct.put(key, Buffer.from('x'))))
+    t.same(await keysOf(direct, ''), keys)
     await direct.put('app/stays', Buffer.from('x'))
     await storage.deleteAll([...keys, ...keys])
     t.same(proxy.requests.map(isBatch), [true, true])

@@ -4,6 +4,7 @@ import t from 'tap'
 import type { Fault } from '../helpers/fault-proxy.ts'
 import { startS3Emulator } from '../helpers/s3-emulator.ts'
 import { makeFaultyStorage } from '../helpers/s3-storages.ts'
+import { waitUntil } from '../helpers/wait-until.ts'
 import { read } from './conformance/helpers.ts'
 
 const emulator = await startS3Emulator(t)
@@ -30,6 +31,24 @@ t.test('a reader that stops early ends the fetching, and a slow one keeps no mor
   t.ok(requests <= 5, `${requests} requests`)
   await storage.head('app/object')
   t.equal(proxy.requests.length, requests + 1)
+})
+
+t.test('a stream that nobody reads holds no connection, and one that is given up lets go of its', async t => {
+  const { proxy, storage, direct } = await makeFaultyStorage(t, emulator, { partSize, queueSize: 3, stallTimeout: 100_000 })
+  await direct.put('app/object', content)
+  const unread = await storage.get('app/object')
+  t.equal(proxy.requests.length, 1)
+  await waitUntil('no request is open', () => proxy.open === 0)
+  for (const fault of ['hang', 'stall'] as const) {
+    proxy.decide = () => proxy.open > 1 ? fault : undefined
+    const stream = await storage.get('app/object')
+    stream.resume()
+    await waitUntil('three parts are asked for', () => proxy.open === 3)
+    stream.destroy()
+    await waitUntil('no request is open', () => proxy.open === 0)
+  }
+  unread.destroy()
+  t.ok(unread.destroyed)
 })
 
 t.test('an object that is replaced between two parts fails the stream', async t => {

@@ -36,6 +36,8 @@ const answers: Array<{ what: string, fault: Fault, code: string, says: RegExp }>
   { what: 'a connection that is reset', fault: 'reset', code: 'UNAVAILABLE', says: /the connection to bucket "bucket" at \S+ broke off/ },
   { what: 'no answer', fault: 'hang', code: 'UNAVAILABLE', says: /did not answer in time.*"stallTimeout"/ },
   { what: 'what the server cannot do', fault: { status: 501, code: 'NotImplemented' }, code: 'FAILED', says: /bucket "bucket" at \S+: (NotImplemented as the test says|Unknown)/ },
+  { what: 'an object that is archived', fault: { status: 403, code: 'InvalidObjectState' }, code: 'FAILED', says: /is archived and cannot be read at once/ },
+  { what: 'a quota that is reached', fault: { status: 403, code: 'QuotaExceeded' }, code: 'FAILED', says: /takes no more \(QuotaExceeded\); make room/ },
   { what: 'anything else', fault: { status: 400, code: 'InvalidArgument' }, code: 'FAILED', says: /bucket "bucket" at \S+: InvalidArgument as the test says/ }
 ]
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { S3Client } from '@aws-sdk/client-s3'
+import { BucketAlreadyOwnedByYou, CreateBucketCommand, GetObjectRetentionCommand, GetObjectTaggingCommand, S3Client } from '@aws-sdk/client-s3'
 import t from 'tap'
 import { S3Storage } from '../../src/index.ts'
 import { noRealS3, realS3 } from '../helpers/real-s3.ts'
@@ -43,7 +43,7 @@ t.test('every object is stored as the options say', async t => {
       'x-amz-server-side-encryption-aws-kms-key-id': 'key-1',
       'x-amz-storage-class': 'STANDARD_IA',
       'x-amz-object-lock-mode': 'COMPLIANCE',
-      'x-amz-tagging': 'kind=snapshot&team=a+%26+b'
+      'x-amz-tagging': 'kind=snapshot&team=a%20%26%20b'
     })
     const days = (Date.parse(String(headers['x-amz-object-lock-retain-until-date'])) - before) / 86_400_000
     t.equal(Math.round(days), 30)
@@ -90,6 +90,16 @@ t.test('an answer that is lost does not hide that the object was stored', async 
   t.same(await openUploads(), [])
 })
 
+t.test('an error that comes after the answer has begun as a success is one', async t => {
+  const { proxy, storage, openUploads } = await makeFaultyStorage(t, emulator, patient)
+  proxy.fail({ status: 200, code: 'InternalError' }, { fits: isCompletion })
+  t.same(await storage.put('app/pack', large), { bytes: large.length }, 'and is got over')
+  proxy.decide = request => isCompletion(request) ? { status: 200, code: 'InternalError' } : undefined
+  await t.rejects(storage.put('app/other', large), { code: 'FST_SNAPSHOT_STORAGE_UNAVAILABLE', message: /InternalError/ })
+  t.equal(await storage.head('app/other'), null)
+  t.same(await openUploads(), [])
+})
+
 t.test('nor does it take the object of another writer for its own', async t => {
   const { proxy, storage, direct } = await makeFaultyStorage(t, emulator, patient)
   await direct.put('app/manifest', Buffer.from('theirs'))
@@ -99,11 +109,65 @@ t.test('nor does it take the object of another writer for its own', async t => {
   await t.rejects(storage.put('app/manifest', Buffer.from('mine'), { ifAbsent: true }), { code: 'FST_SNAPSHOT_STORAGE_EXISTS' }, 'also where that cannot be looked at')
 })
 
-t.test('two conditional writes at the same time, of which the server refuses one, are one that exists', async t => {
+t.test('a conditional write that meets another write or deletion is tried again', async t => {
+  const { proxy, storage, direct } = await makeFaultyStorage(t, emulator, patient)
+  const conflict = { status: 409, code: 'ConditionalRequestConflict' } as const
+  proxy.fail(conflict)
+  t.same(await storage.put('app/manifest', Buffer.from('mine'), { ifAbsent: true }), { bytes: 4 })
+  proxy.decide = ({ method }) => method === 'PUT' ? conflict : undefined
+  await t.rejects(storage.put('app/manifest', Buffer.from('mine'), { ifAbsent: true }), { code: 'FST_SNAPSHOT_STORAGE_EXISTS', message: /object app\/manifest already/ }, 'it exists where it is found')
+  await direct.delete('app/manifest')
+  const busy = { code: 'FST_SNAPSHOT_STORAGE_UNAVAILABLE', message: /another write or deletion of the same object in bucket "bucket"/ }
+  await t.rejects(storage.put('app/manifest', Buffer.from('mine'), { ifAbsent: true }), busy)
+  proxy.decide = request => isCompletion(request) ? conflict : undefined
+  await t.rejects(storage.put('app/pack', large, { ifAbsent: true }), busy, 'not where the parts are put together: S3 wants them sent anew')
+  t.equal(await direct.head('app/pack'), null)
+})
+
+t.test('a conditional write whose fate is not known is not said to have met another object', async t => {
   const { proxy, storage } = await makeFaultyStorage(t, emulator, patient)
-  proxy.decide = () => ({ status: 409, code: 'ConditionalRequestConflict' })
-  await t.rejects(storage.put('app/manifest', Buffer.from('mine'), { ifAbsent: true }), { code: 'FST_SNAPSHOT_STORAGE_EXISTS' })
-  await t.rejects(storage.put('app/manifest', Buffer.from('mine')), { code: 'FST_SNAPSHOT_STORAGE_FAILED', message: /ConditionalRequestConflict/ })
+  proxy.decide = ({ method }) => method === 'PUT' ? { status: 412, code: 'PreconditionFailed' } : 'reset'
+  await t.rejects(storage.put('app/manifest', Buffer.from('mine'), { ifAbsent: true }), { code: 'FST_SNAPSHOT_STORAGE_UNAVAILABLE' })
+})
+
+t.test('a conditional write that waits for its next try ends when it is aborted', async t => {
+  const { proxy, storage } = await makeFaultyStorage(t, emulator, { ...patient, maxAttempts: 100 })
+  const abort = new AbortController()
+  proxy.decide = ({ number }) => {
+    if (number === 3) abort.abort(new Error('not any more'))
+    return { status: 409, code: 'ConditionalRequestConflict' }
+  }
+  await t.rejects(storage.put('app/manifest', Buffer.from('mine'), { ifAbsent: true, signal: abort.signal }), { message: 'not any more' })
+})
+
+t.test('an object that is locked has a checksum even where the SDK is told to send none', async t => {
+  const before = process.env.AWS_REQUEST_CHECKSUM_CALCULATION
+  t.teardown(() => { if (before === undefined) delete process.env.AWS_REQUEST_CHECKSUM_CALCULATION; else process.env.AWS_REQUEST_CHECKSUM_CALCULATION = before })
+  process.env.AWS_REQUEST_CHECKSUM_CALCULATION = 'WHEN_REQUIRED'
+  const { proxy, storage } = await makeFaultyStorage(t, emulator, { ...patient, objectLock: { mode: 'GOVERNANCE', days: 1 } })
+  await storage.put('app/small', Buffer.from('small'))
+  await storage.put('app/large', large)
+  const sent = proxy.requests.filter(({ method }) => method === 'PUT')
+  t.equal(sent.length, 6)
+  for (const { headers } of sent) t.match(headers, { 'x-amz-checksum-crc32': String })
+})
+
+t.test('a body that fails ends the parts that are under way', async t => {
+  const { proxy, storage, openUploads } = await makeFaultyStorage(t, emulator, { ...patient, stallTimeout: 100_000, requestTimeout: 200_000 })
+  let fail = (): void => {}
+  const failing = new Promise<void>(resolve => { fail = resolve })
+  proxy.decide = request => {
+    if (!isPart(request)) return undefined
+    fail()
+    return 'hang'
+  }
+  const body = async function * () {
+    yield large
+    await failing
+    throw new Error('the disk that is read is broken')
+  }
+  await t.rejects(storage.put('app/object', body()), { message: 'the disk that is read is broken' })
+  t.same(await openUploads(), [])
 })
 
 t.test('a large object that exists is refused before its body is read', async t => {
@@ -179,6 +243,23 @@ t.test('a real S3 server encrypts with a key of its key management', { skip: noR
   const storage = new S3Storage({ ...await realS3(), serverSideEncryption: 'aws:kms', kmsKeyId: 'testkey-1' })
   await storage.put('app/object', large)
   t.ok((await read(storage, 'app/object')).equals(large))
+})
+
+t.test('a real S3 server tags objects, and locks them', { skip: noRealS3 }, async t => {
+  const place = await realS3()
+  const client = new S3Client({ endpoint: place.endpoint, region: 'us-east-1', forcePathStyle: true })
+  const Bucket = `${place.bucket}-locked`
+  await client.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true })).catch((error: unknown) => { if (!(error instanceof BucketAlreadyOwnedByYou)) throw error })
+  const storage = new S3Storage({ ...place, bucket: Bucket, tags: { team: 'a & b', 'x+y': 'ä=ö' }, objectLock: { mode: 'GOVERNANCE', days: 1 } })
+  await storage.put('object', Buffer.from('content'))
+  const object = { Bucket, Key: `${String(place.prefix)}/object` }
+  const { TagSet = [] } = await client.send(new GetObjectTaggingCommand(object))
+  t.same(Object.fromEntries(TagSet.map(({ Key, Value }) => [Key, Value])), { team: 'a & b', 'x+y': 'ä=ö' })
+  const { Retention } = await client.send(new GetObjectRetentionCommand(object))
+  t.equal(Retention?.Mode, 'GOVERNANCE')
+  t.ok(Number(Retention?.RetainUntilDate) > Date.now() + 23 * 3_600_000)
+  await storage.deleteAll(['object'])
+  t.same(await keysOf(storage, ''), [], 'a deletion hides what is locked')
 })
 
 t.test('a real S3 server refuses wrong credentials', { skip: noRealS3 }, async t => {
