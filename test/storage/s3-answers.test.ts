@@ -30,6 +30,13 @@ t.test('what answers a put without an ETag has stored nothing', async t => {
   await t.rejects(storage.put('app/object', Buffer.from('x')), { code: 'FST_SNAPSHOT_STORAGE_FAILED', message: /what answered for bucket "bucket" is no S3 server: .*app\/object is stored.*check the endpoint/ })
 })
 
+t.test('nor has what answers a part so', async t => {
+  const { proxy, storage, openUploads } = await makeFaultyStorage(t, emulator, { stallTimeout: 10_000, requestTimeout: 20_000 })
+  proxy.decide = ({ url }) => url.includes('partNumber=') ? { headers: { etag: null } } : undefined
+  await t.rejects(storage.put('app/object', Buffer.alloc(9 * 2 ** 20)), { code: 'FST_SNAPSHOT_STORAGE_FAILED', message: /bucket "bucket" at .* missing ETag/ })
+  t.same(await openUploads(), [])
+})
+
 t.test('a deletion is done where the object is missing, whatever the server says to it', async t => {
   const { proxy, storage } = await makeFaultyStorage(t, emulator)
   proxy.decide = () => ({ status: 404, code: 'NoSuchKey' })
