@@ -4,6 +4,7 @@ import { messageOf } from '../errors.ts'
 import { manifestPrefix, packKey } from '../format/keys.ts'
 import { decodeManifest } from '../format/manifest.ts'
 import { readAll } from '../storage/storage-key.ts'
+import { deleteAll } from '../storage/delete-all.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
 
@@ -21,10 +22,8 @@ export async function sweepPacks ({ catalog, settings: { databaseName } }: Snaps
     if (arePacksKnown(catalog, basename(key, '.json'))) continue
     for (const { id } of (await manifestAt(storage, key)).packs) unused.delete(id)
   }
-  for (const pack of unused) {
-    await storage.delete(packKey(databaseName, pack))
-    forgetDamagedPack(catalog, pack, storage.name)
-  }
+  await deleteAll(storage, [...unused].map(pack => packKey(databaseName, pack)))
+  for (const pack of unused) forgetDamagedPack(catalog, pack, storage.name)
 }
 
 async function manifestAt (storage: SnapshotStorage, key: string): Promise<ReturnType<typeof decodeManifest>> {

@@ -11,14 +11,17 @@ export const isStorageFailure = (error: unknown): boolean => OF_THE_STORAGE.test
 export class ObservedStorage implements SnapshotStorage {
   readonly putFile?: NonNullable<SnapshotStorage['putFile']>
   readonly fileOf?: NonNullable<SnapshotStorage['fileOf']>
+  readonly deleteAll?: NonNullable<SnapshotStorage['deleteAll']>
   readonly #storage: SnapshotStorage
   readonly #report: (error: unknown) => void
 
   constructor (storage: SnapshotStorage, report: (error: unknown) => void) {
     this.#storage = storage
     this.#report = report
-    if (storage.putFile !== undefined) this.putFile = async (key, file, options) => await this.#observed(async () => await (storage.putFile as NonNullable<SnapshotStorage['putFile']>)(key, file, options))
-    if (storage.fileOf !== undefined) this.fileOf = key => (storage.fileOf as NonNullable<SnapshotStorage['fileOf']>)(key)
+    const { putFile, fileOf, deleteAll } = storage
+    if (putFile !== undefined) this.putFile = async (...args) => await this.#observed(async () => await putFile.apply(storage, args))
+    if (deleteAll !== undefined) this.deleteAll = async keys => { await this.#observed(async () => { await deleteAll.call(storage, keys) }) }
+    if (fileOf !== undefined) this.fileOf = fileOf.bind(storage)
   }
 
   get name (): string {
