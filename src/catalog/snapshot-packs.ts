@@ -57,8 +57,8 @@ export function failedWithPacks (catalog: Catalog, database: string): string[] {
     .where(and(eq(snapshots.database, database), eq(snapshots.status, 'FAILED'), isNull(snapshots.deletedAt))).all()).map(({ id }) => id)
 }
 
-/** Whether the packs that a stored snapshot needs are known here; else its manifest must be asked. */
-export function arePacksKnown (catalog: Catalog, snapshotId: string): boolean {
-  return catalog.read(database => database.select({ id: snapshots.id }).from(snapshotPacks).innerJoin(snapshots, eq(snapshots.id, snapshotPacks.snapshotId))
-    .where(and(eq(snapshots.id, snapshotId), isNull(snapshots.deletedAt), inArray(snapshots.status, USABLE))).limit(1).all()).length > 0
+/** Of which stored snapshots the packs are known here; of others the manifest must be asked. */
+export function withKnownPacks (catalog: Catalog, snapshotIds: string[]): Set<string> {
+  return new Set(catalog.read(database => database.selectDistinct({ id: snapshots.id }).from(snapshotPacks).innerJoin(snapshots, eq(snapshots.id, snapshotPacks.snapshotId))
+    .where(and(inArray(snapshots.id, snapshotIds), isNull(snapshots.deletedAt), inArray(snapshots.status, USABLE))).all()).map(({ id }) => id))
 }

@@ -152,11 +152,15 @@ export function findByIds (catalog: Catalog, ids: string[]): Map<string, Snapsho
   return new Map(rows.map(row => [row.id, row]))
 }
 
-/** The next usable snapshots in the order of their sequence. */
-export function usableAfter (catalog: Catalog, database: string, after: { sequence: number, id: string }, limit: number): SnapshotRow[] {
-  return catalog.read(query => query.select().from(snapshots)
-    .where(and(present(database), inArray(snapshots.status, USABLE), sql`(${snapshots.sequence}, ${snapshots.id}) > (${after.sequence}, ${after.id})`))
-    .orderBy(asc(snapshots.sequence), asc(snapshots.id)).limit(limit).all())
+/** All usable snapshots in the order of their sequence, so many read at a time. */
+export function * usableSnapshots (catalog: Catalog, database: string, limit: number): Generator<SnapshotRow> {
+  for (let after = { sequence: -1, id: '' }, rows: SnapshotRow[] = []; ; after = rows.at(-1) as SnapshotRow) {
+    rows = catalog.read(query => query.select().from(snapshots)
+      .where(and(present(database), inArray(snapshots.status, USABLE), sql`(${snapshots.sequence}, ${snapshots.id}) > (${after.sequence}, ${after.id})`))
+      .orderBy(asc(snapshots.sequence), asc(snapshots.id)).limit(limit).all())
+    yield * rows
+    if (rows.length < limit) return
+  }
 }
 
 /** Usable snapshots of other deployments, or of one of them; the oldest first. */

@@ -1,12 +1,15 @@
 import { basename } from 'node:path'
-import { arePacksKnown, forgetDamagedPack, packsInUse } from '../catalog/snapshot-packs.ts'
+import { forgetDamagedPack, packsInUse, withKnownPacks } from '../catalog/snapshot-packs.ts'
 import { messageOf } from '../errors.ts'
 import { manifestPrefix, packKey } from '../format/keys.ts'
 import { decodeManifest } from '../format/manifest.ts'
+import { inBatches } from '../storage/in-batches.ts'
 import { readAll } from '../storage/storage-key.ts'
 import { deleteAll } from '../storage/delete-all.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
+
+const BATCH = 200
 
 /**
  * Removes those of some packs from a storage that no snapshot there needs any more, but for one that is being removed itself.
@@ -18,9 +21,11 @@ export async function sweepPacks ({ catalog, settings: { databaseName } }: Snaps
   const unused = new Set(candidates.filter(pack => !inUse.has(pack)))
   if (unused.size === 0) return
   // What the catalog has lost in a crash of the machine, the storage still has.
-  for await (const { key } of storage.list(manifestPrefix(databaseName))) {
-    if (arePacksKnown(catalog, basename(key, '.json'))) continue
-    for (const { id } of (await manifestAt(storage, key)).packs) unused.delete(id)
+  for await (const objects of inBatches(storage.list(manifestPrefix(databaseName)), BATCH)) {
+    const known = withKnownPacks(catalog, objects.map(({ key }) => basename(key, '.json')))
+    for (const { key } of objects.filter(({ key }) => !known.has(basename(key, '.json')))) {
+      for (const { id } of (await manifestAt(storage, key)).packs) unused.delete(id)
+    }
   }
   await deleteAll(storage, [...unused].map(pack => packKey(databaseName, pack)))
   for (const pack of unused) forgetDamagedPack(catalog, pack, storage.name)

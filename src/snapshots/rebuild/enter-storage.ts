@@ -1,10 +1,10 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { recordReplica } from '../../catalog/replicas.ts'
 import { USABLE, type SnapshotRow } from '../../catalog/schema.ts'
 import { packsOf } from '../../catalog/snapshot-packs.ts'
-import { findByIds, insertFound, recordNewest, updateSnapshotRow, usableAfter, type FoundSnapshot } from '../../catalog/snapshots.ts'
+import { findByIds, insertFound, recordNewest, updateSnapshotRow, usableSnapshots, type FoundSnapshot } from '../../catalog/snapshots.ts'
 import { readStorage, recordStorage } from '../../catalog/storage-states.ts'
 import { manifestKey } from '../../format/keys.ts'
+import { inBatches } from '../../storage/in-batches.ts'
 import { inOrder } from '../../storage/in-order.ts'
 import type { SnapshotStorage } from '../../storage/snapshot-storage.ts'
 import type { SnapshotContext } from '../context.ts'
@@ -38,12 +38,11 @@ export async function enterStorage (context: SnapshotContext, storage: SnapshotS
   const listedBefore = Date.parse(readStorage(catalog, databaseName, storage.name)?.listedAt ?? '1970-01-01T00:00:00Z')
   const listing = await listStorage(storage, databaseName)
   const findings: Findings = { snapshots: listing.manifests.size, added: 0, unreadable: [] }
-  for (const ids of batches([...listing.manifests])) {
+  for await (const ids of inBatches(listing.manifests, BATCH)) {
     signal.throwIfAborted()
     const known = findByIds(catalog, ids)
     await enterUnknown(context, storage, ids.filter(id => !known.has(id)), listing, findings, signal)
     for (const row of known.values()) await enterKnown(context, storage, row, listing, listedBefore)
-    await nextTurn()
   }
   await noteGone(context, storage, listing, listedAt.toISOString(), signal)
   recordStorage(catalog, databaseName, storage.name, { listedAt: listedAt.toISOString() })
@@ -92,19 +91,13 @@ async function enterMarks ({ catalog }: SnapshotContext, storage: SnapshotStorag
 
 /** Snapshots that should be in a storage and are not. */
 async function noteGone (context: SnapshotContext, storage: SnapshotStorage, listing: Listing, before: string, signal: AbortSignal): Promise<void> {
-  const { catalog, settings: { databaseName } } = context
-  let after = { sequence: -1, id: '' }
-  for (;;) {
-    const rows = usableAfter(catalog, databaseName, after, BATCH)
-    const last = rows.at(-1)
-    if (last === undefined) return
-    after = last
-    const gone = rows.filter(({ id, completedAt, replicas }) => !listing.manifests.has(id) && String(completedAt) < before && replicas.some(replica => replica.storage === storage.name && replica.state === 'STORED'))
-    for await (const row of inOrder(gone.map(row => async () => await storage.head(manifestKey(row.database, row.id)) === null ? row : null), PARALLEL)) {
+  const isGone = ({ id, completedAt, replicas }: SnapshotRow): boolean => !listing.manifests.has(id) && String(completedAt) < before && replicas.some(replica => replica.storage === storage.name && replica.state === 'STORED')
+  for await (const rows of inBatches(usableSnapshots(context.catalog, context.settings.databaseName, BATCH), BATCH)) {
+    const asked = rows.filter(isGone).map(row => async () => await storage.head(manifestKey(row.database, row.id)) === null ? row : null)
+    for await (const row of inOrder(asked, PARALLEL)) {
       if (row !== null) noteMissing(context, storage, row)
     }
     signal.throwIfAborted()
-    await nextTurn()
   }
 }
 
@@ -113,8 +106,4 @@ function noteMissing ({ catalog }: SnapshotContext, { name }: SnapshotStorage, r
   const isOurs = row.source === catalog.source
   const left = recordReplica(catalog, row.id, name, isOurs ? 'MISSING' : null)
   if (!isOurs && left?.replicas.length === 0) updateSnapshotRow(catalog, row.id, { deletedAt: new Date().toISOString() })
-}
-
-function * batches<T> (items: T[]): Generator<T[]> {
-  for (let at = 0; at < items.length; at += BATCH) yield items.slice(at, at + BATCH)
 }
