@@ -36,9 +36,13 @@ export async function settleInterrupted (context: SnapshotContext, isFirst: bool
  * What a killed creation was writing. In a place that others may share, such as a bucket, only what is this deployment's own:
  * what they are writing looks the same.
  */
-async function removePartialWrites ({ settings: { databaseName } }: SnapshotContext, storage: SnapshotStorage, creations: SnapshotRow[]): Promise<void> {
-  if (storage.fileOf !== undefined) return await storage.removePartialWrites(databasePrefix(databaseName))
-  for (const { id } of creations) await storage.removePartialWrites(packKey(databaseName, id))
+async function removePartialWrites ({ logger, settings: { databaseName } }: SnapshotContext, storage: SnapshotStorage, creations: SnapshotRow[]): Promise<void> {
+  const prefixes = storage.fileOf !== undefined ? [databasePrefix(databaseName)] : creations.map(({ id }) => packKey(databaseName, id))
+  try {
+    for (const prefix of prefixes) await storage.removePartialWrites(prefix)
+  } catch (error) {
+    logger.warn({ err: error, storage: storage.name }, `What a killed process was writing to a storage could not be removed: ${messageOf(error)}`)
+  }
 }
 
 function settleRestore ({ catalog, logger, settings: { recoveryDir } }: SnapshotContext, { id, requestedAt, snapshotName }: RestoreRow): void {

@@ -24,9 +24,9 @@ t.test('each request that succeeds is reported as null', async t => {
   await storage.head('a')
   await storage.delete('a')
   await storage.removePartialWrites('a')
-  t.same(reports, Array(6).fill(null))
+  t.same(reports, Array(5).fill(null), 'but for one that is housekeeping')
   for await (const { key } of storage.list('')) t.equal(key, 'b')
-  t.equal(reports.length, 7)
+  t.equal(reports.length, 6)
 })
 
 t.test('each request that the storage fails is reported with its error', async t => {
@@ -38,8 +38,7 @@ t.test('each request that the storage fails is reported with its error', async t
     async () => await storage.get('a'),
     async () => await storage.head('a'),
     async () => await storage.list('')[Symbol.asyncIterator]().next(),
-    async () => await storage.delete('a'),
-    async () => await storage.removePartialWrites('a')
+    async () => await storage.delete('a')
   ]
   for (const ask of asked) await t.rejects(async () => { await ask() }, { code: 'FST_SNAPSHOT_STORAGE_UNAVAILABLE' })
   t.match(reports, asked.map(() => ({ code: 'FST_SNAPSHOT_STORAGE_UNAVAILABLE' })))

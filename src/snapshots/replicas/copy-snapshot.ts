@@ -39,6 +39,8 @@ export async function copyStored (context: SnapshotContext, row: SnapshotRow, ma
 async function copyPack (context: SnapshotContext, row: SnapshotRow, manifest: Manifest, pack: Manifest['packs'][number], destination: SnapshotStorage, signal: AbortSignal): Promise<void> {
   const isDamaged = storagesWithDamage(context.catalog, pack.id).includes(destination.name)
   if (!isDamaged && (await destination.head(packKey(manifest.database, pack.id)))?.bytes === pack.bytes) return
+  // What a killed process had sent of it; without the right to that, a rule of the bucket does it.
+  await destination.removePartialWrites(packKey(manifest.database, pack.id)).catch(() => {})
   try {
     await fromReplicas(context, row, async source => { await sendPack(source, destination, manifest, pack, signal) }, destination.name)
   } catch (error) {
