@@ -5,12 +5,7 @@ import { requireFit } from '../schemas/fit.ts'
 import { SnapshotQuery } from '../schemas/requests.ts'
 import type { SnapshotContext } from './context.ts'
 import type { Replicas } from './replicas/replicas.ts'
-
-/** Which snapshot `latest` is. */
-export interface LatestOptions {
-  /** With `latest`: the newest one that is not younger than this ISO 8601 time. A name or an id means the same with it. */
-  before?: string
-}
+import type { LatestOptions } from './snapshot.ts'
 
 /**
  * The snapshot of a name, an id, or `latest`. A catalog that is new is completed first, and what is not known is looked for in

@@ -47,6 +47,12 @@ export interface Snapshot {
   error: RecordedError | null
 }
 
+/** Which snapshot `latest` is. */
+export interface LatestOptions {
+  /** With `latest`: the newest one that is not younger than this ISO 8601 time. A name or an id means the same with it. */
+  before?: string
+}
+
 /** The public view of a catalog row. Its type is not named: applications would need Drizzle's types to compile. */
 export function toSnapshot ({ sequence, deletedAt, marksRevision, sourceHost, ...snapshot }: Snapshot & { sequence: number, deletedAt: string | null, marksRevision: number, sourceHost: string | null }): Snapshot {
   return snapshot
