@@ -16,6 +16,7 @@ CREATE TABLE `storages` (
 --> statement-breakpoint
 DROP INDEX `snapshots_name_in_use`;--> statement-breakpoint
 ALTER TABLE `snapshots` ADD `sourceHost` text;--> statement-breakpoint
+CREATE INDEX `snapshots_ended` ON `snapshots` (`database`,`source`,`sequence`) WHERE "snapshots"."status" <> 'CREATING';--> statement-breakpoint
 CREATE INDEX `snapshots_to_replicate` ON `snapshots` (`database`,`sequence`) WHERE "snapshots"."deletedAt" is null and "snapshots"."replicas" glob '*"state":"[PDM]*';--> statement-breakpoint
 CREATE UNIQUE INDEX `snapshots_name_in_use` ON `snapshots` (`database`,`source`,`name`) WHERE "snapshots"."status" <> 'FAILED' and "snapshots"."deletedAt" is null;--> statement-breakpoint
 DROP VIEW `Snapshot`;--> statement-breakpoint

@@ -8,6 +8,9 @@ export interface ReplicaCount { storage: string, state: Replica['state'], count:
 /** As in the index, word by word; else it would not be used. */
 const isIncomplete = sql`${snapshots.replicas} glob '*"state":"[PDM]*'`
 
+/** Snapshots of this deployment. The plus keeps SQLite from preferring an index for it to one that leads to fewer rows. */
+export const isOwn = (catalog: Catalog): SQL => sql`+${snapshots.source} = ${catalog.source}`
+
 /** Snapshots that are, or are to be, in a storage. */
 export const isIn = (storage: string): SQL => sql`exists (select 1 from json_each(${snapshots.replicas}) where value ->> 'storage' = ${storage})`
 
@@ -45,7 +48,7 @@ export function recordCopied (catalog: Catalog, id: string, storage: string, mar
 export function snapshotsToCopy (catalog: Catalog, database: string, storage: string): string[] {
   const needs = sql`exists (select 1 from json_each(${snapshots.replicas}) where value ->> 'storage' = ${storage} and value ->> 'state' <> 'STORED')`
   return catalog.read(query => query.select({ id: snapshots.id }).from(snapshots)
-    .where(and(eq(snapshots.database, database), isNull(snapshots.deletedAt), isIncomplete, eq(snapshots.source, catalog.source), needs))
+    .where(and(eq(snapshots.database, database), isNull(snapshots.deletedAt), isIncomplete, isOwn(catalog), needs))
     .orderBy(sql`${snapshots.sequence} desc`).all()).map(({ id }) => id)
 }
 

@@ -49,6 +49,7 @@ export const snapshots = sqliteTable('snapshots', {
   // Deleted ones soon outnumber the others, and are in none of these.
   index('snapshots_present').on(table.database, table.sequence, table.id).where(isNull(table.deletedAt)),
   index('snapshots_source').on(table.database, table.source, table.sequence, table.createdAt).where(isNull(table.deletedAt)),
+  index('snapshots_ended').on(table.database, table.source, table.sequence).where(sql`${table.status} <> 'CREATING'`),
   index('snapshots_name').on(table.database, table.name, table.sequence).where(isNull(table.deletedAt)),
   index('snapshots_status').on(table.database, table.status, table.sequence, table.id).where(isNull(table.deletedAt)),
   index('snapshots_to_remove').on(table.database).where(sql`${table.deletedAt} is not null and ${table.replicas} <> '[]'`),

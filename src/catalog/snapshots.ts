@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, getTableColumns, inArray, isNotNull, isNull, like, lte, max, ne, sql, type SQL } from 'drizzle-orm'
 import type { Catalog, CatalogDatabase } from './catalog.ts'
 import { increment, observeSeconds, setGauge } from './metric-values.ts'
+import { isOwn } from './replicas.ts'
 import { recordPacks } from './snapshot-packs.ts'
 import { snapshots, USABLE, type RecordedError, type SnapshotRow, type SnapshotStatus } from './schema.ts'
 
@@ -93,22 +94,22 @@ export function pageOfSnapshots (catalog: Catalog, database: string, { limit, st
   return { rows: rows.slice(0, limit), more: rows.length > limit }
 }
 
-/** All rows of one status, oldest first. */
+/** All rows of this deployment of some statuses, oldest first. */
 export function snapshotsWithStatus (catalog: Catalog, database: string, statuses: SnapshotStatus[]): SnapshotRow[] {
   return catalog.read(query => query.select().from(snapshots)
-    .where(and(present(database), inArray(snapshots.status, statuses))).orderBy(asc(snapshots.sequence)).all())
+    .where(and(present(database), isOwn(catalog), inArray(snapshots.status, statuses))).orderBy(asc(snapshots.sequence)).all())
 }
 
 /** Deleted snapshots of this deployment of which something is still stored. */
 export function unfinishedDeletions (catalog: Catalog, database: string): SnapshotRow[] {
   return catalog.read(query => query.select(getTableColumns(snapshots)).from(snapshots)
-    .where(and(eq(snapshots.database, database), isNotNull(snapshots.deletedAt), sql`${snapshots.replicas} <> '[]'`, eq(snapshots.source, catalog.source))).all())
+    .where(and(eq(snapshots.database, database), isNotNull(snapshots.deletedAt), sql`${snapshots.replicas} <> '[]'`, isOwn(catalog))).all())
 }
 
-/** The newest creation that ended, by success or by a failure that was not a cancellation. */
+/** The newest creation of this deployment that ended, by success or by a failure that was not a cancellation. */
 export function lastEndedCreation (catalog: Catalog, database: string): SnapshotRow | undefined {
   return catalog.read(query => query.select(getTableColumns(snapshots)).from(snapshots)
-    .where(and(eq(snapshots.database, database), ne(snapshots.status, 'CREATING'), sql`${snapshots.error} ->> 'code' is not 'FST_SNAPSHOT_CANCELLED'`))
+    .where(and(eq(snapshots.database, database), eq(snapshots.source, catalog.source), sql`${snapshots.status} <> 'CREATING'`, sql`${snapshots.error} ->> 'code' is not 'FST_SNAPSHOT_CANCELLED'`))
     .orderBy(desc(snapshots.sequence)).limit(1).get())
 }
 

@@ -1,7 +1,8 @@
 import Database from 'better-sqlite3'
 import { join } from 'node:path'
 import t from 'tap'
-import { findLatest, findSnapshot, pageOfSnapshots, snapshotsWithStatus, unfinishedDeletions } from '../../src/catalog/snapshots.ts'
+import { countIncomplete, snapshotsToCopy } from '../../src/catalog/replicas.ts'
+import { findLatest, findSnapshot, lastEndedCreation, pageOfSnapshots, snapshotsWithStatus, unfinishedDeletions } from '../../src/catalog/snapshots.ts'
 import { openCatalog } from '../helpers/catalogs.ts'
 
 /*
@@ -28,6 +29,9 @@ const queries: Array<[what: string, index: string, ask: (catalog: ReturnType<typ
   ['the latest', 'snapshots_source (database=? AND source=?)', catalog => findLatest(catalog, 'app')],
   ['a name', 'snapshots_name (database=? AND name=?)', catalog => findSnapshot(catalog, 'app', 'one')],
   ['those of one status', 'snapshots_status (database=? AND status=?)', catalog => snapshotsWithStatus(catalog, 'app', ['CREATING'])],
+  ['copies to be made', 'snapshots_to_replicate (database=?)', catalog => snapshotsToCopy(catalog, 'app', 's3')],
+  ['how many copies are to be made', 'snapshots_to_replicate (database=?)', catalog => countIncomplete(catalog, 'app')],
+  ['how the last creation ended', 'snapshots_ended (database=? AND source=?)', catalog => lastEndedCreation(catalog, 'app')],
   ['unfinished deletions', 'snapshots_to_remove (database=?)', catalog => unfinishedDeletions(catalog, 'app')]
 ]
 for (const [what, index, ask] of queries) {
@@ -35,7 +39,7 @@ for (const [what, index, ask] of queries) {
     const folder = t.testdir()
     const catalog = openCatalog(t, folder)
     ask(catalog)
-    const sql = statements.find(statement => statement.includes('"snapshots"')) as string
+    const sql = statements.find(statement => statement.includes('"snapshots"') && !statement.includes('"sources"')) as string
     const file = new Database(join(folder, 'catalog.db'))
     t.teardown(() => file.close())
     const plan = file.prepare(`EXPLAIN QUERY PLAN ${sql.replaceAll('?', '1')}`).all() as Array<{ detail: string }>

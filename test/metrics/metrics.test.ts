@@ -2,9 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { renameSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { LocalStorage } from '../../src/index.ts'
 import { customHost, type CustomHost } from '../helpers/custom-host.ts'
 import { damageDatabase } from '../helpers/damage.ts'
 import { makeDatabase } from '../helpers/databases.ts'
+import { RemoteStorage } from '../helpers/remote-storage.ts'
 import { startHost, VIEWER_TOKEN, type Host } from '../helpers/host.ts'
 import { samplesOf } from '../helpers/prometheus.ts'
 import { unlessInstalled } from '../helpers/requirements.ts'
@@ -19,6 +21,8 @@ const SERIES = [
   'snapshot_restores_total{database="app",outcome="success"}',
   'snapshot_restores_total{database="app",outcome="failed"}',
   'snapshot_restores_total{database="app",outcome="rolled_back"}',
+  'snapshot_replicas_pending{database="app",storage="local"}',
+  'snapshot_storage_up{database="app",storage="local"}',
   'database_integrity_healthy{database="app"}',
   'database_integrity_last_checked_timestamp{database="app"}',
   'snapshot_creation_duration_seconds_sum{database="app"}',
@@ -45,7 +49,23 @@ t.test('every metric is there at the first scrape, with the label database', asy
   for (const series of SERIES) t.ok(samples.has(series), series)
   for (const series of samples.keys()) t.match(series, /\{(le="[^"]+",)?database="app"[,}]|,database="app"\}/, series)
   const values = Object.fromEntries(SERIES.map(series => [series, samples.get(series)]))
-  t.same(values, { ...Object.fromEntries(SERIES.map(series => [series, 0])), 'database_integrity_healthy{database="app"}': NaN })
+  t.same(values, { ...Object.fromEntries(SERIES.map(series => [series, 0])), 'database_integrity_healthy{database="app"}': NaN, 'snapshot_storage_up{database="app",storage="local"}': NaN })
+})
+
+t.test('each storage has metrics: whether it works, and what is still to be copied there', async t => {
+  const remote = new RemoteStorage(t.testdir(), 'offsite')
+  const host = await startHost(t, { storage: [new LocalStorage(join(t.testdirName, 'local')), remote] })
+  const read = async (): Promise<Array<number | undefined>> => {
+    const samples = await scrape(host)
+    return ['snapshot_storage_up', 'snapshot_replicas_pending'].flatMap(name => ['local', 'offsite'].map(storage => samples.get(`${name}{database="app",storage="${storage}"}`)))
+  }
+  remote.isDown = true
+  await host.request('POST', '/snapshots')
+  await waitUntil('the failure shows', async () => (await read())[1] === 0)
+  t.same(await read(), [1, 0, 0, 1])
+  remote.isDown = false
+  await host.app.snapshots.completeReplicas()
+  t.same(await read(), [1, 1, 0, 0])
 })
 
 t.test('the three metrics of the runbook have exactly these names and types', async t => {

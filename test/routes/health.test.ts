@@ -1,10 +1,13 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { LocalStorage } from '../../src/index.ts'
 import { customHost } from '../helpers/custom-host.ts'
 import { damageDatabase } from '../helpers/damage.ts'
 import { makeDatabase } from '../helpers/databases.ts'
 import { fillDisk } from '../helpers/fill-disk.ts'
+import { RemoteStorage } from '../helpers/remote-storage.ts'
+import { waitUntil } from '../helpers/wait-until.ts'
 import { startHost, VIEWER_TOKEN } from '../helpers/host.ts'
 import { mountSmallDisk, noSmallDisk } from '../helpers/small-disk.ts'
 
@@ -154,4 +157,49 @@ for (const nonsense of [undefined, null, '', 'nobody', false, {}]) {
 t.test('a viewer by a function of the host sees the reasons', async t => {
   const { app } = await startHost(t, { auth: async () => 'viewer' as const })
   t.same((await app.inject('/health')).json().reasons, [])
+})
+
+t.test('a viewer sees what was last heard of each storage, and it is degraded while one fails', async t => {
+  const remote = new RemoteStorage(t.testdir(), 'offsite')
+  const { app, request } = await startHost(t, { storage: [new LocalStorage(join(t.testdirName, 'local')), remote] })
+  remote.isDown = true
+  await request('POST', '/snapshots', { name: 'one' })
+  await waitUntil('the failure shows', async () => (await request('GET', '/health')).json().status === 'degraded')
+  t.same((await app.inject('/health')).json(), { status: 'degraded', database: 'app' }, 'others do not')
+  t.match((await request('GET', '/health')).json(), {
+    reasons: [/^Storage offsite failed at \d{4}-.*it is down/, /^1 snapshots are not in storage offsite yet/],
+    storages: [{ storage: 'local', isUp: true, error: null, pending: 0, damaged: 0 }, { storage: 'offsite', isUp: false, error: { code: 'FST_SNAPSHOT_STORAGE_UNAVAILABLE' }, pending: 1, damaged: 0 }],
+    sources: []
+  })
+  remote.isDown = false
+  await app.snapshots.completeReplicas()
+  t.match((await request('GET', '/health')).json(), { status: 'ok', storages: [{}, { isUp: true, error: null, pending: 0 }] })
+})
+
+t.test('storages are tried out at the start, and a failing one does not keep the host from starting', async t => {
+  const remote = new RemoteStorage(t.testdir(), 'offsite')
+  remote.isDown = true
+  const { request } = await startHost(t, { storage: [new LocalStorage(join(t.testdirName, 'local')), remote], probeStorage: true })
+  const isUp = async (): Promise<Array<boolean | null>> => (await request('GET', '/health')).json().storages.map((storage: { isUp: boolean }) => storage.isUp)
+  await waitUntil('both were tried', async () => String(await isUp()) === 'true,false')
+  remote.isDown = false
+  await waitUntil('it is tried again', async () => String(await isUp()) === 'true,true')
+  t.match(remote.puts, [/^app\/probes\//])
+})
+
+t.test('they are not where that is switched off', async t => {
+  const remote = new RemoteStorage(t.testdir(), 'offsite')
+  const { app } = await startHost(t, { storage: remote, probeStorage: false })
+  await app.snapshots.completeReplicas()
+  t.same(remote.puts, [])
+})
+
+t.test('health asks no storage', async t => {
+  const remote = new RemoteStorage(t.testdir(), 'offsite')
+  const { request, app } = await startHost(t, { storage: remote })
+  await app.snapshots.completeReplicas()
+  let asked = 0
+  for (const method of ['put', 'get', 'head', 'list', 'delete'] as const) Object.assign(remote, { [method]: () => { asked++ } })
+  await request('GET', '/health')
+  t.equal(asked, 0)
 })

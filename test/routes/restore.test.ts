@@ -87,8 +87,8 @@ t.test('POST /snapshots/:name/verify says that a sound snapshot is healthy and w
   const response = await request('POST', '/snapshots/good/verify')
   t.equal(response.statusCode, 200)
   const verification = response.json()
-  t.same(Object.keys(verification).sort(), ['checkedAt', 'durationMs', 'errors', 'id', 'isHealthy', 'snapshot'])
-  t.match(verification, { snapshot: 'good', id, isHealthy: true, errors: [] })
+  t.same(Object.keys(verification).sort(), ['checkedAt', 'durationMs', 'errors', 'id', 'isHealthy', 'replicas', 'snapshot'])
+  t.match(verification, { snapshot: 'good', id, isHealthy: true, errors: [], replicas: [{ storage: 'local', isHealthy: true, errors: [] }] })
   t.equal((await request('GET', '/snapshots/good')).json().verifiedAt, verification.checkedAt)
 })
 
