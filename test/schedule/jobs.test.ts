@@ -133,7 +133,7 @@ t.test('a storage that is down from the start is logged as "Failed to create sna
   const down = async (): Promise<never> => { throw new Error('the bucket cannot be reached') }
   const storage = { name: 'down', put: down, get: down, head: down, list: () => ({ [Symbol.asyncIterator]: () => ({ next: down }) }), delete: down, removePartialWrites: down }
   const host = await hostWith(t, { storage: storage as never, schedule: SNAPSHOTS_ONLY })
-  await waitUntil('settling is in the log', () => host.log.find(({ msg }) => msg === 'What an earlier process left was not settled yet: the bucket cannot be reached'))
+  await waitUntil('it is in the log', () => host.log.find(({ msg }) => msg === 'Storage down is not as it should be, which is tried again later: the bucket cannot be reached'))
   await ticks(host, 3)
   await host.app.snapshots.settle().catch(() => {}) // after what runs
   t.ok(host.log.some(({ msg }) => msg === 'Failed to create snapshot: the bucket cannot be reached'))
