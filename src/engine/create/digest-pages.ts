@@ -1,8 +1,9 @@
 import { availableParallelism } from 'node:os'
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
-import { DIGEST_BYTES, writePageDigests } from '../../format/checksum.ts'
-import { SEGMENT_BYTES, type DigestedSegment, type DigestWork } from './digest-worker.ts'
+import { DIGEST_BYTES } from '../../format/checksum.ts'
+import { SEGMENT_BYTES, segmentDigester } from './digest-segment.ts'
+import type { DigestedSegment, DigestWork } from './digest-worker.ts'
 import type { PageSource } from '../pages/page-source.ts'
 import { NotDirectlyReadable } from '../pages/wal-index.ts'
 
@@ -25,14 +26,8 @@ export async function * digestPages (pages: PageSource, threads = MOST_THREADS, 
 
 function * inThisThread ({ pageSize, pageCount, read }: PageSource): Generator<Buffer> {
   const size = pageSize * pageCount
-  const block = Buffer.allocUnsafeSlow(Math.min(SEGMENT_BYTES, size))
-  for (let offset = 0; offset < size; offset += SEGMENT_BYTES) {
-    const raw = block.subarray(0, Math.min(SEGMENT_BYTES, size - offset))
-    read(raw, offset)
-    const digests = Buffer.allocUnsafeSlow(raw.length / pageSize * DIGEST_BYTES)
-    writePageDigests(raw, pageSize, digests, 0)
-    yield digests
-  }
+  const digestSegment = segmentDigester({ read, pageSize, size })
+  for (let segment = 0; segment * SEGMENT_BYTES < size; segment++) yield digestSegment(segment)
 }
 
 /** Reading and hashing on one core alone would take the most of the time of an incremental snapshot. */
