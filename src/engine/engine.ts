@@ -37,7 +37,7 @@ export class Engine<K extends TaskName> {
     signal?.throwIfAborted()
     this.#options = options
     // Pipe 4 is never written to: when the host is gone it closes, and the engine's watchdog sees that.
-    this.#child = fork(CHILD, [priority], { execArgv: ['--expose-gc'], serialization: 'advanced', stdio: ['pipe', 'ignore', 'pipe', 'ipc', 'pipe'] })
+    this.#child = fork(CHILD, [priority], { execArgv: [], serialization: 'advanced', stdio: ['pipe', 'ignore', 'pipe', 'ipc', 'pipe'] })
     const abort = (): void => { this.kill(signal?.reason) }
     signal?.addEventListener('abort', abort, { once: true })
 

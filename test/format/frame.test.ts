@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import t from 'tap'
-import { CODECS, CODEC_ZSTD, compressFrame, decompressFrame, FRAME_BYTES, MAXIMUM_FRAME_BYTES } from '../../src/format/frame.ts'
+import { CODECS, CODEC_ZSTD, compressFrame, decompressFrame, FRAME_BYTES, MAXIMUM_FRAME_BYTES, release } from '../../src/format/frame.ts'
 import { flipBit } from '../helpers/format.ts'
 
 t.test('a frame comes back as it was at any level', async t => {
@@ -47,6 +47,25 @@ t.test('a cut frame is refused', async t => {
 
 t.test('bytes that are no frame are refused', async () => {
   await fc.assert(fc.asyncProperty(fc.uint8Array({ maxLength: 200 }), async bytes => await decompressFrame(bytes, 200).catch(error => error) instanceof Error))
+})
+
+t.test('the memory of frames that are released is free at once', async t => {
+  const raw = randomBytes(FRAME_BYTES)
+  release(await compressFrame(raw, 1))
+  const before = process.memoryUsage().arrayBuffers
+  for (let number = 0; number < 20; number++) {
+    const stored = await compressFrame(raw, 1)
+    const back = await decompressFrame(stored, raw.length)
+    t.ok(back.equals(raw))
+    for (const frame of [stored, back]) release(frame)
+  }
+  t.ok(process.memoryUsage().arrayBuffers - before < 4 * FRAME_BYTES)
+})
+
+t.test('a frame in memory that it shares with others is left as it is', async t => {
+  const small = Buffer.from('in the pool of all small buffers')
+  release(small)
+  t.equal(small.toString(), 'in the pool of all small buffers')
 })
 
 t.test('zstd is the one codec', async t => {

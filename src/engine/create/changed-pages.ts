@@ -12,6 +12,7 @@ import type { ParentImage } from './parent-image.ts'
 export type Changed = Uint8Array
 
 export interface FoundChanges {
+  parent: ParentImage
   changed: Changed
   count: number
   /** The image's, as `sha256-tree`. */
@@ -22,19 +23,18 @@ export interface FoundChanges {
 const DIGESTS_AT_ONCE = SEGMENT_BYTES / 512
 
 /**
- * Makes the digests of all pages for the next snapshot, and compares them with those of the last one, if there is any; a page
- * that is not stored in a usable pack counts as changed. Without a sound cache all pages are.
+ * Makes the digests of all pages for the next snapshot, and compares them with those of the last one; a page that is not
+ * stored in a usable pack counts as changed. Without a sound cache all pages are.
  */
-export async function findChanged (pages: PageSource, parent: ParentImage | null, next: PageCacheWriter): Promise<FoundChanges> {
+export async function findChanged (pages: PageSource, parent: ParentImage, next: PageCacheWriter): Promise<FoundChanges> {
   const changed = new Uint8Array(pages.pageCount).fill(1)
-  for (const { imagePage, count, frame } of parent?.map.runs ?? []) {
-    if (parent?.isUsable(parent.map.packs[(parent.map.frames[frame] as MappedFrame).pack] as string)) changed.fill(0, imagePage - 1, imagePage - 1 + count)
+  for (const { imagePage, count, frame } of parent.map.runs) {
+    if (parent.isUsable(parent.map.packs[(parent.map.frames[frame] as MappedFrame).pack] as string)) changed.fill(0, imagePage - 1, imagePage - 1 + count)
   }
   const known = Buffer.alloc(DIGESTS_AT_ONCE * DIGEST_BYTES)
   let first = 0
-  const threads = parent === null ? 1 : undefined // without a comparison the other cores compress
-  for await (const digests of digestPages(pages, threads)) {
-    const before = parent?.cache.readDigests(known.subarray(0, digests.length), first) ?? known.subarray(0, 0)
+  for await (const digests of digestPages(pages)) {
+    const before = parent.cache.readDigests(known.subarray(0, digests.length), first)
     for (let at = 0, page = first; at < digests.length; at += DIGEST_BYTES, page++) {
       const isSame = at < before.length && digests.compare(before, at, at + DIGEST_BYTES, at, at + DIGEST_BYTES) === 0
       if (!isSame) changed[page] = 1
@@ -42,8 +42,8 @@ export async function findChanged (pages: PageSource, parent: ParentImage | null
     next.addDigests(digests)
     first += digests.length / DIGEST_BYTES
   }
-  if (parent?.cache.areDigestsSound(first) === false) changed.fill(1)
-  return { changed, count: changed.reduce((sum, is) => sum + is, 0), checksum: next.endDigests() }
+  if (!parent.cache.areDigestsSound(first)) changed.fill(1)
+  return { parent, changed, count: changed.reduce((sum, is) => sum + is, 0), checksum: next.endDigests() }
 }
 
 /** Stores the changed pages in full frames, however scattered they are. */

@@ -1,11 +1,17 @@
 import { sha256 } from '../../format/checksum.ts'
 import { FRAME_BYTES } from '../../format/frame.ts'
 import { PageRuns, type PageMap } from '../../format/page-map.ts'
+import { digestsOf } from './digest-segment.ts'
 import type { PackWriter } from './pack-writer.ts'
+import type { PageCacheWriter } from './page-cache.ts'
 import type { PageSource } from '../pages/page-source.ts'
 
-/** Stores a whole image in its order, so that the pack is a plain zstd stream of it. @returns the sha256 of the image */
-export async function packWhole ({ pageSize, pageCount, read }: PageSource, pack: PackWriter): Promise<string> {
+/**
+ * Stores a whole image in its order, so that the pack is a plain zstd stream of it.
+ * @param next takes the digests of the pages; null where it has them
+ * @returns the sha256 of the image
+ */
+export async function packWhole ({ pageSize, pageCount, read }: PageSource, pack: PackWriter, next: PageCacheWriter | null): Promise<string> {
   const checksum = sha256()
   const size = pageSize * pageCount
   for (let position = 0; position < size; position += FRAME_BYTES) {
@@ -13,7 +19,9 @@ export async function packWhole ({ pageSize, pageCount, read }: PageSource, pack
     const raw = buffer.subarray(0, Math.min(FRAME_BYTES, size - position))
     read(raw, position)
     const added = pack.addFrame(buffer, raw.length)
-    checksum.update(raw) // while it is compressed
+    // While it is compressed:
+    checksum.update(raw)
+    next?.addDigests(digestsOf(raw, pageSize))
     await added
   }
   await pack.flush()

@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { createHash } from 'node:crypto'
-import { CODEC_ZSTD, compressFrame, FRAME_BYTES } from '../../format/frame.ts'
+import { CODEC_ZSTD, compressFrame, FRAME_BYTES, release } from '../../format/frame.ts'
 import { encodePackIndex, type PackedFrame } from '../../format/pack-index.ts'
 import type { Manifest } from '../../format/manifest.ts'
 import { MAP_MAGIC, SKIPPABLE_HEADER_BYTES, skippableFrame } from '../../format/skippable-frame.ts'
@@ -8,8 +8,6 @@ import { sha256Hex } from '../../format/checksum.ts'
 
 /** Frames that are compressed at the same time, each on a thread of its own. */
 const FRAMES_IN_FLIGHT = 4
-/** Node itself frees the compressed frames, which are outside of its heap, only when there are very many. */
-const FRAMES_BETWEEN_COLLECTIONS = 8
 /** Written bytes after which the disk is set to work, beside the compression: else all of it would be left to the end. */
 const SYNC_BYTES = 32 * 1024 * 1024
 
@@ -79,8 +77,8 @@ export class PackWriter {
     const bytes = await stored
     this.frames.push({ number: this.frames.length, offset: this.#bytes, storedLength: bytes.length, rawLength: raw.length, codec: CODEC_ZSTD, sha256: createHash('sha256').update(bytes).digest() })
     this.#buffers.push(Buffer.from(raw.buffer))
-    if (this.frames.length % FRAMES_BETWEEN_COLLECTIONS === 0) globalThis.gc?.()
     await this.#write(bytes)
+    release(bytes)
   }
 
   async #write (bytes: Buffer): Promise<void> {

@@ -48,10 +48,11 @@ export async function writeImage (input: WriteImageInput, pages: PageSource, par
   const pack = await PackWriter.create(packFile, level)
   const cache = new PageCacheWriter(nextCache)
   try {
-    const finding = findChanged(pages, parent, cache)
+    const finding = parent === null ? Promise.resolve(null) : findChanged(pages, parent, cache)
     finding.catch(() => {}) // the inspection may end everything first
     const facts = inspect()
-    const written = await writePages(pages, parent, finding, pack, packId)
+    const found = await finding
+    const written = found !== null && isBetterShared(found, pages) ? await writeChanged(pages, found, pack, packId) : await writeWhole(pages, found, pack, packId, cache)
     onRead()
     return { ...facts, ...await end(input, pages, pack, cache, written, facts) }
   } finally {
@@ -60,21 +61,17 @@ export async function writeImage (input: WriteImageInput, pages: PageSource, par
   }
 }
 
-async function writePages (pages: PageSource, parent: ParentImage | null, finding: Promise<FoundChanges>, pack: PackWriter, packId: string): Promise<WrittenPages> {
-  if (parent === null) return await writeWhole(pages, finding, pack, packId)
-  const found = await finding
-  const isBetterWhole = !isWorthSharing(found, pages.pageCount, parent.map.runs.length)
-  return isBetterWhole ? await writeWhole(pages, finding, pack, packId) : await writeChanged(pages, parent, found, pack, packId)
-}
+const isBetterShared = (found: FoundChanges, { pageCount }: PageSource): boolean => isWorthSharing(found, pageCount, found.parent.map.runs.length)
 
-async function writeWhole (pages: PageSource, finding: Promise<FoundChanges>, pack: PackWriter, packId: string): Promise<WrittenPages> {
-  const checksum = await packWhole(pages, pack)
-  const { checksum: digestsSha256 } = await finding
+/** @param found has made the digests of the pages; null where that is still to be done */
+async function writeWhole (pages: PageSource, found: FoundChanges | null, pack: PackWriter, packId: string, cache: PageCacheWriter): Promise<WrittenPages> {
+  const checksum = await packWhole(pages, pack, found === null ? cache : null)
+  const digestsSha256 = found === null ? cache.endDigests() : found.checksum
   const stored = pack.frames.reduce((sum, { storedLength }) => sum + storedLength, 0)
   return { checksum, checksumAlgorithm: 'sha256', map: mapOfWhole(pages, packId, pack), liveBytes: new Map([[packId, stored]]), digestsSha256, parent: null }
 }
 
-async function writeChanged (pages: PageSource, parent: ParentImage, { changed, checksum }: FoundChanges, pack: PackWriter, packId: string): Promise<WrittenPages> {
+async function writeChanged (pages: PageSource, { parent, changed, checksum }: FoundChanges, pack: PackWriter, packId: string): Promise<WrittenPages> {
   const table = new PageTable(pages.pageCount, parent.map)
   await packChanged(pages, changed, pack)
   table.move(numbersOf(changed), packId, pack.frames, pages.pageSize)
