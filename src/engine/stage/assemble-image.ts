@@ -1,5 +1,5 @@
 import { webcrypto } from 'node:crypto'
-import { decompressFrame } from '../../format/frame.ts'
+import { decompressFrame, release } from '../../format/frame.ts'
 import type { MappedFrame, PageMap } from '../../format/page-map.ts'
 import type { RunsByFrame } from '../../format/runs-by-frame.ts'
 import type { ImageChecksum } from './image-checksum.ts'
@@ -46,7 +46,9 @@ export async function assembleImage (assembly: Assembly, source: PackSource): Pr
   const ahead: Array<{ index: number, raw: Promise<Buffer> }> = []
   const placeOldest = async (): Promise<void> => {
     const { index, raw } = ahead.shift() as { index: number, raw: Promise<Buffer> }
-    await placeFrame(assembly, index, await raw)
+    const frame = await raw
+    await placeFrame(assembly, index, frame)
+    release(frame)
   }
   try {
     for (const index of wanted) {
@@ -67,5 +69,7 @@ async function loadFrame (pack: string, { number, offset, storedLength, rawLengt
   const stored = await source.read({ pack, offset, length: storedLength })
   const digest = await webcrypto.subtle.digest('SHA-256', stored) // unlike createHash on a thread of its own
   if (!sha256.equals(Buffer.from(digest))) throw new Error(`frame ${number} of pack ${pack} does not match its checksum`)
-  return await decompressFrame(stored, rawLength)
+  const raw = await decompressFrame(stored, rawLength)
+  source.takeBack(stored)
+  return raw
 }

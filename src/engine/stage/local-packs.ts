@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { codeOf, messageOf, StorageError, StorageMissingError } from '../../errors.ts'
+import { release } from '../../format/frame.ts'
 import type { PackSource } from './pack-source.ts'
 
 /** Packs that are files of this machine, by their ids, and what they are called in errors. */
@@ -28,6 +29,7 @@ export function localPacks ({ storage, packs }: PackFiles): PackSource {
         throw error instanceof PackTooShort ? error : new StorageError(storage, messageOf(error), { cause: error })
       }
     },
+    takeBack: release,
     close: async () => {
       for (const opened of await Promise.allSettled(handles.values())) if (opened.status === 'fulfilled') await opened.value.close()
     }

@@ -7,6 +7,8 @@ export interface PackSource {
    * @throws Error where there are fewer bytes
    */
   read: (range: PackRange) => Promise<Buffer>
+  /** Takes bytes back that were read and that nobody needs any more. */
+  takeBack: (bytes: Buffer) => void
   /** Says what will be asked for, in this order, neighbours possibly one by one. */
   expect: (ranges: PackRange[]) => Promise<void>
   close: () => Promise<void>

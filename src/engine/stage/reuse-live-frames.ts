@@ -1,5 +1,5 @@
 import { webcrypto } from 'node:crypto'
-import { compressFrame } from '../../format/frame.ts'
+import { compressFrame, release } from '../../format/frame.ts'
 import type { PageMap } from '../../format/page-map.ts'
 import type { RunsByFrame } from '../../format/runs-by-frame.ts'
 import { pinPages, type PageSource } from '../pages/page-source.ts'
@@ -29,7 +29,9 @@ export async function reuseLiveFrames ({ target, level }: LiveDatabase, { frames
         const raw = readLike(runs, index, rawLength, pages)
         if (raw === null) return
         const stored = await compressFrame(raw, level)
-        if (stored.length !== storedLength || !sha256.equals(Buffer.from(await webcrypto.subtle.digest('SHA-256', stored)))) return
+        const isSame = stored.length === storedLength && sha256.equals(Buffer.from(await webcrypto.subtle.digest('SHA-256', stored)))
+        release(stored)
+        if (!isSame) return
         await place(index, raw)
         reused.add(index)
       }

@@ -13,6 +13,7 @@ export function streamedPacks ({ input, tell }: EngineContext): PackSource {
       turn = bytes.catch(() => {}) // thrown to the one who asked for it
       return await bytes
     },
+    takeBack: () => {}, // others may be in the same memory
     close: async () => {}
   }
 }

@@ -20,6 +20,14 @@ t.test('ranges are read from their files, in any order and at the same time', as
   t.same(read, ['789', '0123456789', '', '12'])
 })
 
+t.test('the memory of bytes that are given back is free at once', async t => {
+  const { source, file } = makePack(t)
+  writeFileSync(file, Buffer.alloc(1_000_000))
+  const bytes = await source.read({ pack: PACK, offset: 0, length: 1_000_000 })
+  source.takeBack(bytes)
+  t.equal(bytes.length, 0)
+})
+
 t.test('a pack that is too short is no error of the storage', async t => {
   const { source } = makePack(t)
   await t.rejects(source.read({ pack: PACK, offset: 8, length: 5 }), { code: undefined, message: `the pack ${PACK} ends 3 bytes too early` })
