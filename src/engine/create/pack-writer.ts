@@ -1,15 +1,12 @@
-import { open, type FileHandle } from 'node:fs/promises'
-import { createHash } from 'node:crypto'
 import { CODEC_ZSTD, compressFrame, FRAME_BYTES, release } from '../../format/frame.ts'
 import { encodePackIndex, type PackedFrame } from '../../format/pack-index.ts'
 import type { Manifest } from '../../format/manifest.ts'
 import { MAP_MAGIC, SKIPPABLE_HEADER_BYTES, skippableFrame } from '../../format/skippable-frame.ts'
-import { sha256Hex } from '../../format/checksum.ts'
+import { sha256, sha256Hex } from '../../format/checksum.ts'
+import { NewFile } from '../new-file.ts'
 
 /** Frames that are compressed at the same time, each on a thread of its own. */
 const FRAMES_IN_FLIGHT = 4
-/** Written bytes after which the disk is set to work, beside the compression: else all of it would be left to the end. */
-const SYNC_BYTES = 32 * 1024 * 1024
 
 /**
  * Writes a pack to a local file. Reading, compressing and writing overlap; how much is in memory does not depend on the
@@ -17,22 +14,20 @@ const SYNC_BYTES = 32 * 1024 * 1024
  */
 export class PackWriter {
   readonly frames: PackedFrame[] = []
-  readonly #handle: FileHandle
+  readonly #file: NewFile
   readonly #level: number
   readonly #buffers: Buffer[] = []
   readonly #inFlight: Array<{ raw: Buffer, stored: Promise<Buffer> }> = []
   #bytes = 0
-  #syncedBytes = 0
-  #syncing: Promise<void> = Promise.resolve()
 
-  private constructor (handle: FileHandle, level: number) {
-    this.#handle = handle
+  private constructor (file: NewFile, level: number) {
+    this.#file = file
     this.#level = level
   }
 
   /** @param file nothing exists there yet */
   static async create (file: string, level: number): Promise<PackWriter> {
-    return new PackWriter(await open(file, 'wx', 0o600), level)
+    return new PackWriter(await NewFile.create(file, true), level)
   }
 
   /** A buffer for the next frame; it is used again once {@link addFrame} has dealt with it. */
@@ -61,33 +56,27 @@ export class PackWriter {
     const map = { pack: packId, offset: this.#bytes + SKIPPABLE_HEADER_BYTES, storedLength: storedMap.length, rawLength: rawMap.length, sha256: sha256Hex(storedMap), codec: CODEC_ZSTD }
     await this.#write(skippableFrame(MAP_MAGIC, storedMap))
     await this.#write(encodePackIndex(this.frames))
-    await this.#syncing
-    await this.#handle.sync()
+    await this.#file.complete()
     return { map, packBytes: this.#bytes }
   }
 
   /** Gives up the file; it may be incomplete. */
   async close (): Promise<void> {
-    await Promise.allSettled([this.#syncing, ...this.#inFlight.map(async frame => await frame.stored)])
-    await this.#handle.close()
+    await Promise.allSettled(this.#inFlight.map(async frame => await frame.stored))
+    await this.#file.close()
   }
 
   async #writeOldest (): Promise<void> {
     const { raw, stored } = this.#inFlight.shift() as { raw: Buffer, stored: Promise<Buffer> }
     const bytes = await stored
-    this.frames.push({ number: this.frames.length, offset: this.#bytes, storedLength: bytes.length, rawLength: raw.length, codec: CODEC_ZSTD, sha256: createHash('sha256').update(bytes).digest() })
+    this.frames.push({ number: this.frames.length, offset: this.#bytes, storedLength: bytes.length, rawLength: raw.length, codec: CODEC_ZSTD, sha256: sha256().update(bytes).digest() })
     this.#buffers.push(Buffer.from(raw.buffer))
     await this.#write(bytes)
     release(bytes)
   }
 
   async #write (bytes: Buffer): Promise<void> {
-    for (let written = 0; written < bytes.length;) written += (await this.#handle.write(bytes, written)).bytesWritten
+    await this.#file.write(bytes, this.#bytes)
     this.#bytes += bytes.length
-    if (this.#bytes - this.#syncedBytes < SYNC_BYTES) return
-    this.#syncedBytes = this.#bytes
-    await this.#syncing
-    this.#syncing = this.#handle.datasync()
-    this.#syncing.catch(() => {}) // reported by the next wait for it
   }
 }

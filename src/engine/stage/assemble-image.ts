@@ -3,8 +3,8 @@ import { decompressFrame, release } from '../../format/frame.ts'
 import type { MappedFrame, PageMap } from '../../format/page-map.ts'
 import type { RunsByFrame } from '../../format/runs-by-frame.ts'
 import type { ImageChecksum } from './image-checksum.ts'
-import type { ImageFile } from './image-file.ts'
 import { asDamage } from './snapshot-damage.ts'
+import type { NewFile } from '../new-file.ts'
 import type { PackSource } from './pack-source.ts'
 
 /** Where pages come to. */
@@ -14,7 +14,7 @@ export interface Placement {
   /** Gets every page; null for one that is made later. */
   checksum: ImageChecksum | null
   /** Gets every page; null for nothing. */
-  target: ImageFile | null
+  target: NewFile | null
 }
 
 export interface Assembly extends Placement {

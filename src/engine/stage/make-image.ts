@@ -5,8 +5,8 @@ import type { PageMap } from '../../format/page-map.ts'
 import type { RunsByFrame } from '../../format/runs-by-frame.ts'
 import { assembleImage, placeFrame } from './assemble-image.ts'
 import { checksumInOrder, checksumReadBack, treeChecksum } from './image-checksum.ts'
-import { ImageFile } from './image-file.ts'
 import type { PackRange } from '../messages.ts'
+import { NewFile } from '../new-file.ts'
 import type { PackSource } from './pack-source.ts'
 import { reuseLiveFrames, type LiveDatabase } from './reuse-live-frames.ts'
 
@@ -27,13 +27,13 @@ export interface ImagePlan {
 export async function makeImage (plan: ImagePlan, source: PackSource, live: LiveDatabase | null, check: () => string[]): Promise<string[]> {
   const { pageMap, runs, file, keep, image: { pageSize, checksum: expected, checksumAlgorithm } } = plan
   const isInOrder = checksumAlgorithm === 'sha256-tree' || runs.isInImageOrder
-  const target = keep !== 'not' || !isInOrder ? await ImageFile.create(file, keep === 'durably') : null
+  const target = keep !== 'not' || !isInOrder ? await NewFile.create(file, keep === 'durably') : null
   let isMade = false
   let reused: ReadonlySet<number> = new Set()
   try {
     const tree = checksumAlgorithm === 'sha256-tree' ? treeChecksum(plan.image) : null
     if (live !== null) reused = await reuseLiveFrames(live, pageMap, runs, pageSize, async (frame, raw) => { await placeFrame({ runs, pageSize, checksum: tree, target }, frame, raw) })
-    const checksum = tree ?? (isInOrder && reused.size === 0 ? checksumInOrder() : checksumReadBack((target as ImageFile).read()))
+    const checksum = tree ?? (isInOrder && reused.size === 0 ? checksumInOrder() : checksumReadBack((target as NewFile).read()))
     const wanted = [...pageMap.frames.keys()].filter(frame => runs.isUsed(frame) && !reused.has(frame))
     await source.expect(rangesOf(pageMap, wanted))
     await assembleImage({ pageMap, wanted, runs, pageSize, checksum, target }, source)

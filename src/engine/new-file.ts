@@ -1,12 +1,12 @@
-import { constants, open, type FileHandle } from 'node:fs/promises'
-import { writeFully } from '../write-fully.ts'
+import { open, type FileHandle } from 'node:fs/promises'
+import { writeFully } from './write-fully.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 /** Written bytes after which the disk is set to work, beside everything else: else all of it would be left to the end. */
 const SYNC_BYTES = 32 * 1024 * 1024
 
-/** A database image that is being put together in a file, its pages in any order. */
-export class ImageFile {
+/** A file that is being made, its parts in any order. */
+export class NewFile {
   readonly #handle: FileHandle
   readonly #isDurable: boolean
   #unsyncedBytes = 0
@@ -21,13 +21,13 @@ export class ImageFile {
    * @param path nothing exists there yet
    * @param isDurable whether the file is to survive a crash of the machine once it is complete
    */
-  static async create (path: string, isDurable: boolean): Promise<ImageFile> {
-    return new ImageFile(await open(path, constants.O_CREAT | constants.O_EXCL | constants.O_RDWR, 0o600), isDurable)
+  static async create (path: string, isDurable: boolean): Promise<NewFile> {
+    return new NewFile(await open(path, 'wx+', 0o600), isDurable)
   }
 
-  async write (pages: Buffer, offset: number): Promise<void> {
-    await writeFully(this.#handle, pages, offset)
-    this.#unsyncedBytes += pages.length
+  async write (bytes: Buffer, offset: number): Promise<void> {
+    await writeFully(this.#handle, bytes, offset)
+    this.#unsyncedBytes += bytes.length
     if (!this.#isDurable || this.#unsyncedBytes < SYNC_BYTES) return
     this.#unsyncedBytes = 0
     await this.#syncing
@@ -46,6 +46,7 @@ export class ImageFile {
     if (this.#isDurable) await this.#handle.sync()
   }
 
+  /** Gives up the file, complete or not. */
   async close (): Promise<void> {
     await Promise.allSettled([this.#syncing])
     await this.#handle.close()
