@@ -7,13 +7,13 @@ import type { CreateImageInput, CreateImageResult } from './create/create-image.
 import type { JudgeContentInput, Verdict } from './apply/judge-content.ts'
 import type { MigrateInput } from './migrate.ts'
 import type { StageImageInput, StageImageResult } from './stage/stage-image.ts'
-import type { LogPosition } from './pages/file-state.ts'
+import type { FileState } from './pages/file-state.ts'
 
 /** What an engine can be asked to do, with what goes in and what comes out. */
 export interface Tasks {
   'create-image': { input: CreateImageInput, result: CreateImageResult }
   'stage-image': { input: StageImageInput, result: StageImageResult }
-  'copy-database': { input: CopyDatabaseInput, result: LogPosition | null }
+  'copy-database': { input: CopyDatabaseInput, result: FileState | null }
   'apply-image': { input: ApplyImageInput, result: ApplyImageResult }
   'check-integrity': { input: CheckIntegrityInput, result: IntegrityReport }
   'judge-content': { input: JudgeContentInput, result: Verdict }

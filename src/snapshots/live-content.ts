@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ApplyImageResult } from '../engine/apply/apply-image.ts'
-import type { LogPosition } from '../engine/pages/file-state.ts'
+import type { FileState } from '../engine/pages/file-state.ts'
 import type { SnapshotContext } from './context.ts'
 import { removeDatabase } from './remove-database.ts'
 import { intentFile } from './restore-intent.ts'
@@ -16,7 +16,7 @@ export interface BulkCopy {
   partial: string | null
   /** Name of the safety copy, without its ending. */
   name: string
-  done: Promise<LogPosition | null>
+  done: Promise<FileState | null>
 }
 
 export interface Replacement {

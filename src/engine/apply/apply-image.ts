@@ -10,7 +10,7 @@ import { headerOf } from '../pages/page-source.ts'
 import { placeImage } from './place-image.ts'
 import { completeSafetyCopy, placeSafetyCopy, syncFolderOf, writeDurably, type SafetyCopy } from './safety-copy.ts'
 import { explainedAsync, openTarget, type Target } from '../target-database.ts'
-import type { LogPosition } from '../pages/file-state.ts'
+import type { FileState } from '../pages/file-state.ts'
 
 export interface ApplyImageInput {
   target: Target
@@ -22,8 +22,8 @@ export interface ApplyImageInput {
   lockFile: string
   /** A copy of the live database to complete under the write lock; null where there was no live database. */
   safetyCopy: SafetyCopy | null
-  /** Where the live database's log stood when that copy was made, to know what has been committed since; null where it is not known. */
-  copiedAt: LogPosition | null
+  /** How the live database's files were when that copy was made, to know what has been committed since; null where it is not known. */
+  copiedAt: FileState | null
   /** Written durably under the write lock, before the first page: what {@link ApplyImageResult} and a recovery need. */
   intentFile: string
   /**

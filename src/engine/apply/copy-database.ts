@@ -6,7 +6,7 @@ import { LOCK_BYTE } from '../pages/page-reader.ts'
 import { readDirectly, type PageSource } from '../pages/page-source.ts'
 import { syncFile } from './safety-copy.ts'
 import { explainedAsync, openTarget, type Target } from '../target-database.ts'
-import type { LogPosition } from '../pages/file-state.ts'
+import type { FileState } from '../pages/file-state.ts'
 import { writeFully } from '../write-fully.ts'
 
 export interface CopyDatabaseInput {
@@ -21,15 +21,15 @@ const STEP_PAGES = 10_000
 
 /**
  * Copies the application's database as it is at one moment into a new file, durably.
- * @returns where the write-ahead log stood at that moment; null where there is none, or it is not known
+ * @returns how its files were at that moment; null where that is not known
  */
-export async function copyDatabase ({ source, copy }: CopyDatabaseInput): Promise<LogPosition | null> {
+export async function copyDatabase ({ source, copy }: CopyDatabaseInput): Promise<FileState | null> {
   return await explainedAsync(source, async () => {
     const database = openTarget(source)
     try {
       return await readDirectly(database, async pages => {
         if (!await clonePages(pages, copy)) await writePages(pages, copy)
-        return pages.position
+        return pages.state
       }, async () => {
         rmSync(copy, { force: true })
         await copyPinned(database, copy)

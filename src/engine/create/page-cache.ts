@@ -35,7 +35,7 @@ export interface PageCacheDescription extends Pick<Manifest, 'image' | 'sqlite' 
 }
 
 const MAGIC = 0x43505346 // "FSPC"
-const VERSION = 1
+const VERSION = 2
 const PREAMBLE_BYTES = 64
 const CHECKSUMS_AT = 24
 const DIGESTS_AT_ONCE = 8192

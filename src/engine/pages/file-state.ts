@@ -1,4 +1,4 @@
-import { fstatSync, readFileSync, type BigIntStats } from 'node:fs'
+import { fstatSync, readFileSync } from 'node:fs'
 import { HEADER_BYTES } from '../database-header.ts'
 import { readFully } from './page-reader.ts'
 import type { WalIndexHeader } from './wal-index.ts'
@@ -15,8 +15,8 @@ export interface FileState {
   header: string
   /** The start of the machine: a crash of it may take a file's times back that were not on disk yet (mount option lazytime). */
   boot: string
-  /** The index header of a log that has frames: salts, last commit frame and its checksum; else empty. */
-  log: string
+  /** Where the log stands; null where it has no frames, or there is none. */
+  log: LogState | null
   /**
    * Whether the times were so long past at the pin that any later write must have changed them, on every file system: a write
    * within the same tick of its clock would not.
@@ -24,28 +24,26 @@ export interface FileState {
   isSettled: boolean
 }
 
+/** A log only grows as long as its salts stay the same. */
+export interface LogState {
+  salts: string
+  frames: number
+  /** The whole header of the log's index, which differs after every commit. */
+  index: string
+}
+
 /** Coarser than the times of any file system: FAT counts in two seconds. */
 const GRANULARITY_MS = 2100
 const BOOT_ID = '/proc/sys/kernel/random/boot_id'
 
-/** Where a log stands, and how the file is beside it: it only grows as long as its salts stay the same. */
-export interface LogPosition { salts: string, frames: number, file: string }
-
-export function logPosition (file: number, { salts, frames }: WalIndexHeader): LogPosition {
-  return { salts: salts.toString('hex'), frames, file: fileIdentity(fstatSync(file, { bigint: true })) }
-}
-
-const fileIdentity = ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string => [dev, ino, size, mtimeNs, ctimeNs].join(' ')
-
 export function fileState (file: number, log: WalIndexHeader | null): FileState {
-  const stats = fstatSync(file, { bigint: true })
-  const { mtimeNs, ctimeNs } = stats
+  const { dev, ino, size, mtimeNs, ctimeNs } = fstatSync(file, { bigint: true })
   const newest = Number((mtimeNs > ctimeNs ? mtimeNs : ctimeNs) / 1_000_000n)
   return {
-    file: fileIdentity(stats),
+    file: [dev, ino, size, mtimeNs, ctimeNs].join(' '),
     header: readFully(file, HEADER_BYTES, 0).toString('base64'),
     boot: bootId(),
-    log: log === null || log.frames === 0 ? '' : log.bytes.toString('base64'),
+    log: log === null || log.frames === 0 ? null : { salts: log.salts.toString('hex'), frames: log.frames, index: log.bytes.toString('base64') },
     isSettled: newest + GRANULARITY_MS < Date.now()
   }
 }
@@ -61,5 +59,10 @@ export function bootId (file = BOOT_ID): string {
 
 /** Whether nothing can have been written since. In any doubt it says no. */
 export function isUnchanged (before: FileState | null, now: FileState | null): boolean {
-  return before !== null && now !== null && before.isSettled && before.file === now.file && before.header === now.header && before.boot === now.boot && before.log === now.log
+  return before !== null && now !== null && isFileUnchanged(before, now) && before.log?.index === now.log?.index
+}
+
+/** The same of the file alone, whatever was written to the log. */
+export function isFileUnchanged (before: FileState, now: FileState): boolean {
+  return before.isSettled && before.file === now.file && before.header === now.header && before.boot === now.boot
 }

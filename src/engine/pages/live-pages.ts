@@ -2,7 +2,7 @@ import { existsSync, fstatSync, openSync, statSync, type Stats } from 'node:fs'
 import type { Kind } from '../database-kind.ts'
 import { framesByPage } from './page-reader.ts'
 import { pagesOf, type PageSource } from './page-source.ts'
-import { logPosition, type LogPosition } from './file-state.ts'
+import { fileState, isFileUnchanged, type FileState } from './file-state.ts'
 import { pagesOfFrames, walIndexAtRest } from './wal-index.ts'
 
 /*
@@ -48,15 +48,18 @@ export class LivePages {
   }
 
   /**
-   * The pages that were committed since the log stood somewhere, in the same way only under the write lock; null where that
-   * cannot be told: the log has begun anew, or there is none, or the file was written to, be it by a checkpoint, be it past
-   * SQLite by whoever put another content there.
+   * The pages that were committed since the files were in some state, in the same way only under the write lock; null where
+   * that cannot be told: the log has begun anew, or there is none, or the file may have been written to, be it by a checkpoint,
+   * be it past SQLite by whoever put another content there.
    */
-  changedSince (position: LogPosition | null): Uint32Array | null {
-    if (position === null || !this.#kind.isWal) return null
-    const { salts, frames, file } = logPosition(this.#database, walIndexAtRest(this.#sharedMemory as number))
-    if (file !== position.file || salts !== position.salts || frames < position.frames) return null
-    return pagesOfFrames(this.#sharedMemory as number, frames).subarray(position.frames)
+  changedSince (before: FileState | null): Uint32Array | null {
+    if (before === null || !this.#kind.isWal) return null
+    const log = walIndexAtRest(this.#sharedMemory as number)
+    const now = fileState(this.#database, log)
+    if (!isFileUnchanged(before, now)) return null
+    // A log without frames has none to lose; all there are now came later.
+    if (before.log !== null && (before.log.salts !== now.log?.salts || before.log.frames > now.log.frames)) return null
+    return pagesOfFrames(this.#sharedMemory as number, log.frames).subarray(before.log?.frames ?? 0)
   }
 
   /**

@@ -1,7 +1,7 @@
 import { fstatSync, openSync, statSync } from 'node:fs'
 import type Database from 'better-sqlite3'
 import { askOften } from '../ask-often.ts'
-import { fileState, logPosition, type FileState, type LogPosition } from './file-state.ts'
+import { fileState, type FileState } from './file-state.ts'
 import { HEADER_BYTES, parseHeader, type DatabaseHeader } from '../database-header.ts'
 import { framesByPage, pageReader, readFully, type PageFiles, type PageReader } from './page-reader.ts'
 import { NotDirectlyReadable, readWalIndexHeader, WAL_SALTS_AT, type WalIndexHeader } from './wal-index.ts'
@@ -15,13 +15,11 @@ export interface PageSource {
   files: PageFiles
   /** How the database's files are; null where these are others. */
   state: FileState | null
-  /** Where the write-ahead log stood; null without one. */
-  position: LogPosition | null
 }
 
 /** The pages of plain files; {@link pinPages} makes those of a database in use. */
-export function pagesOf (files: PageFiles, pageCount: number, state: FileState | null = null, position: LogPosition | null = null): PageSource {
-  return { pageSize: files.pageSize, pageCount, read: pageReader(files), files, state, position }
+export function pagesOf (files: PageFiles, pageCount: number, state: FileState | null = null): PageSource {
+  return { pageSize: files.pageSize, pageCount, read: pageReader(files), files, state }
 }
 
 /**
@@ -66,7 +64,7 @@ export function pinPages (database: Database.Database): PageSource {
     if (statSync(database.name, { throwIfNoEntry: false })?.ino !== fstatSync(file).ino) throw new NotDirectlyReadable('another file is taking its place')
     const pageSize = database.pragma('page_size', { simple: true }) as number
     const pageCount = pageCountOf(database) ?? pageCountIn(file, pageSize, log)
-    return pagesOf({ file, pageSize, log: log && overlay(log, pageSize, pageCount) }, pageCount, fileState(file, log && log.pinned), log && logPosition(file, log.pinned))
+    return pagesOf({ file, pageSize, log: log && overlay(log, pageSize, pageCount) }, pageCount, fileState(file, log && log.pinned))
   } catch (error) {
     database.exec('ROLLBACK')
     throw error

@@ -6,19 +6,25 @@ import { copyDatabase } from '../../../src/engine/apply/copy-database.ts'
 import { kindOf } from '../../../src/engine/database-kind.ts'
 import { LivePages } from '../../../src/engine/pages/live-pages.ts'
 import { completeSafetyCopy } from '../../../src/engine/apply/safety-copy.ts'
-import type { LogPosition } from '../../../src/engine/pages/file-state.ts'
+import type { FileState } from '../../../src/engine/pages/file-state.ts'
 import { addRows, makeDatabase, type JournalMode } from '../../helpers/databases.ts'
 
-interface Copied { application: Database.Database, live: LivePages, copiedAt: LogPosition | null, copy: string, folder: string }
+interface Copied { application: Database.Database, live: LivePages, copiedAt: FileState, copy: string, folder: string }
 
 /** A database in use, and a copy of it that is to become a safety copy. */
-async function copied (t: Test, journalMode: JournalMode = 'wal'): Promise<Copied> {
+async function copied (t: Test, journalMode: JournalMode = 'wal', before = (_application: Database.Database): unknown => null): Promise<Copied> {
   const folder = t.testdir()
   const [path, copy] = [join(folder, 'app.db'), join(folder, 'copy.db')]
   const application = makeDatabase(path, { journalMode, rows: 2000 })
   t.teardown(() => { application.close() })
-  const copiedAt = await copyDatabase({ source: { path, lockTimeoutMs: 1000 }, copy })
+  before(application)
+  const copiedAt = await copySettled(path, copy)
   return { application, live: new LivePages(path, kindOf(application)), copiedAt, copy, folder }
+}
+
+/** Copies a database; its times are taken to be so long past as a test does not want to wait for. */
+async function copySettled (path: string, copy: string): Promise<FileState> {
+  return { ...await copyDatabase({ source: { path, lockTimeoutMs: 1000 }, copy }) as FileState, isSettled: true }
 }
 
 /** The safety copy, completed under the write lock, is what the database holds. */
@@ -62,7 +68,7 @@ for (const [how, replace] of Object.entries({
     state.application.close()
     const other = join(state.folder, 'other.db')
     makeDatabase(other, { rows: 1500 }).close()
-    const copiedAt = await copyDatabase({ source: { path, lockTimeoutMs: 1000 }, copy: join(state.folder, 'copy-2.db') })
+    const copiedAt = await copySettled(path, join(state.folder, 'copy-2.db'))
     replace(path, other)
     const application = new Database(path)
     t.teardown(() => { application.close() })
@@ -79,5 +85,25 @@ t.test('a log that was begun anew does not tell, nor does a database without one
   const plain = await copied(t, 'delete')
   plain.application.exec("UPDATE items SET text = 'other' WHERE id = 7")
   t.equal(checkCompleted(t, plain), null)
-  t.equal(plain.live.changedSince({ salts: '', frames: 0, file: '' }), null)
+})
+
+t.test('of a log that was empty, all frames are new', async t => {
+  const state = await copied(t, 'wal', application => { application.pragma('wal_checkpoint(TRUNCATE)') })
+  t.equal(state.copiedAt.log, null)
+  state.application.exec("UPDATE items SET text = 'other' WHERE id = 7")
+  const frames = checkCompleted(t, state)
+  t.ok(frames !== null && frames > 0 && frames < 10)
+})
+
+t.test('a log that was emptied since does not tell, though its frames are in the file', async t => {
+  const state = await copied(t)
+  state.application.exec("UPDATE items SET text = 'other' WHERE id = 7")
+  state.application.pragma('wal_checkpoint(TRUNCATE)')
+  t.equal(checkCompleted(t, state), null)
+})
+
+t.test('a file that may have been written to within the same tick of its clock does not tell, nor does one of which nothing is known', async t => {
+  const state = await copied(t)
+  t.equal(checkCompleted(t, { ...state, copiedAt: { ...state.copiedAt, isSettled: false } }), null)
+  t.equal(state.live.changedSince(null), null)
 })
