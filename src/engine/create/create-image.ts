@@ -64,13 +64,18 @@ async function copyPages (database: Database.Database, temporaryFile: string): P
 async function storeImage (input: CreateImageInput, database: Database.Database, pages: PageSource): Promise<Omit<CreateImageResult, 'copied'>> {
   const { source, check, allowDamaged } = input
   const parent = openParent(input.parent, pages)
-  if (parent !== null && isSameAs(parent, pages, check)) return { ...parent.description, parent: parent.description.id, packBytes: null }
+  if (parent !== null && isSameAs(parent, pages, check)) return sharing(parent)
   const facts = (): Facts => {
     const integrity = check ? checkImage(database, source, allowDamaged) : 'unchecked'
     const { userVersion, encoding, isWal } = headerOf(pages)
     return { integrity, sqlite: { version: sqliteVersion(), schemaHash: schemaHash(database), userVersion, encoding, journalMode: isWal ? 'wal' : 'delete' } }
   }
   return await writeImage(input, pages, parent, facts, () => { database.close() })
+}
+
+/** A snapshot that is the last one again. */
+function sharing ({ description: { id, image, sqlite, integrity, map, packs } }: ParentImage): Omit<CreateImageResult, 'copied'> {
+  return { image, sqlite, integrity, map, packs, parent: id, packBytes: null }
 }
 
 /** Whether the last snapshot is one of this moment as well, and was checked if this one shall be. */

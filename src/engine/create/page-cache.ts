@@ -27,8 +27,6 @@ export interface CachedPack {
 export interface PageCacheDescription extends Pick<Manifest, 'image' | 'sqlite' | 'integrity' | 'map'> {
   /** The snapshot with which the newest pages were stored. */
   id: string
-  /** The one that shared pages with it in turn, or null where it was a full one. */
-  parent: string | null
   packs: CachedPack[]
   /** The database's files then; null where they were not looked at. */
   state: FileState | null

@@ -87,6 +87,6 @@ async function end ({ packId }: WriteImageInput, { pageSize, pageCount, state }:
   const packs = [...parent === null ? [] : parent.description.packs, own]
     .filter(({ id }) => liveBytes.has(id) || id === packId)
     .map(known => ({ ...known, liveBytes: Math.round(liveBytes.get(known.id) ?? 0) }))
-  cache.end({ ...facts, id: packId, parent: parent && parent.description.id, image, map, packs, state }, rawMap, digestsSha256)
+  cache.end({ ...facts, id: packId, image, map, packs, state }, rawMap, digestsSha256)
   return { image, map, parent: parent && parent.description.id, packs, packBytes }
 }

@@ -121,7 +121,7 @@ t.test('nothing is stored of a database that nobody has written to, once its tim
   await sleep(2200)
   const full = await chain.create({ check: true })
   const same = await chain.create({ check: true })
-  t.match(same, { packBytes: null, parent: chain.packs[0], integrity: 'ok', image: full.image, map: full.map, packs: full.packs })
+  t.same(same, { ...full, packBytes: null, parent: chain.packs[0] })
   checkImage(t, chain, same, serialized(chain.path))
 })
 

@@ -5,7 +5,7 @@ import { PageCache, PageCacheWriter, type PageCacheDescription } from '../../../
 import { flipBit, sampleManifest } from '../../helpers/format.ts'
 
 const { image, sqlite, map } = sampleManifest()
-const description: PageCacheDescription = { id: 'id', parent: null, image: { ...image, pageCount: 3 }, sqlite, map, integrity: 'ok', packs: [], state: null }
+const description: PageCacheDescription = { id: 'id', image: { ...image, pageCount: 3 }, sqlite, map, integrity: 'ok', packs: [], state: null }
 const digests = Buffer.from(Array.from({ length: 3 * 32 }, (_, at) => at))
 const rawMap = Buffer.from('a page map')
 
