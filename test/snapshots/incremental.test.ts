@@ -2,6 +2,7 @@ import Database from 'better-sqlite3'
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import type { Manifest } from '../../src/format/manifest.ts'
 import type { SnapshotWriter } from '../../src/index.ts'
 import { filesIn } from '../helpers/damage.ts'
 import { contentOf } from '../helpers/databases.ts'
@@ -46,7 +47,6 @@ t.test('an incremental snapshot is listed with its parent, stores little, and re
 t.test('a full one is made on request, and where nothing older may be shared', async t => {
   const setup = setUp(t)
   await setup.writer.createSnapshot('first')
-  t.match(await setup.writer.createSnapshot('asked for', {}).catch((error: unknown) => error), { code: 'FST_SNAPSHOT_INVALID_NAME' })
   t.match(await setup.writer.createSnapshot('full', { full: true }), { parentId: null })
   const never = writerFor(t, setup.path, { maxParentAge: 0 })
   t.match(await never.createSnapshot('never-shared'), { parentId: null })
@@ -166,14 +166,16 @@ t.test('a creation whose pack could not be stored leaves nothing', async t => {
 
 t.test('a snapshot that the catalog has lost keeps its packs', async t => {
   const setup = setUp(t)
-  const contents = await createSome(setup, ['first', 'second'])
+  await createSome(setup, ['first', 'second'])
   const second = await setup.writer.getSnapshot('second')
+  const [manifest] = readFileSync(join(setup.backups, 'app', 'snapshots', `${second.id}.json`), 'utf8').split('\n') as [string]
+  const { packs } = JSON.parse(manifest) as Manifest
+  t.equal(packs.length, 2)
   await setup.writer.close()
   new Database(join(setup.backups, 'catalog.db')).exec(`DELETE FROM snapshots WHERE id = '${second.id}'; DELETE FROM snapshotPacks WHERE snapshotId = '${second.id}'`).close()
   const writer = writerFor(t, setup.path)
   await writer.deleteSnapshot('first')
-  t.equal(packsIn(setup.backups).length, 2)
-  t.equal(contents.size, 2)
+  for (const { id, bytes } of packs) t.equal(statSync(join(setup.backups, 'app', 'packs', id, 'data.zst')).size, bytes)
 })
 
 t.test('as long as a manifest cannot be read, no pack is removed', async t => {
