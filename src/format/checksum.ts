@@ -17,7 +17,7 @@ export type ChecksumAlgorithm = 'sha256' | 'sha256-tree'
 /** Writes the digest of each page of a block where it belongs among the digests. */
 export function writePageDigests (block: Buffer, pageSize: number, digests: Buffer, at: number): void {
   for (let offset = 0; offset < block.length; offset += pageSize, at += DIGEST_BYTES) {
-    // As text it comes out of Node in 2.6 instead of 4.1 microseconds for a page of 4 KiB.
+    // As text it comes out of Node faster than as a Buffer.
     digests.write(hash('sha256', block.subarray(offset, offset + pageSize), 'binary'), at, DIGEST_BYTES, 'binary')
   }
 }

@@ -16,7 +16,7 @@ const zstdDecompress = promisify(zlib.zstdDecompress)
 /** Room for the whole outcome: Node goes back and forth between threads for every chunk, by default for each 16 KiB. */
 const chunkFor = (bytes: number): number => Math.min(bytes + 1024, 4 * FRAME_BYTES)
 
-/** As much as a frame looks back; the default of level 1 is half of that, and takes a tenth more time. */
+/** As much as a frame looks back; the default of level 1 is half of that, and slower. */
 const WINDOW_LOG = Math.log2(FRAME_BYTES)
 
 /**
