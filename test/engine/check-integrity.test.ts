@@ -44,7 +44,7 @@ for (const mode of ['quick', 'full'] as const) {
   t.test(`a sound database is healthy, ${mode} check`, async t => {
     const path = join(t.testdir(), 'app.db')
     makeDatabase(path).close()
-    t.match(await check(path, mode), { isHealthy: true, errors: [], unchecked: [] })
+    t.same(await check(path, mode), { isHealthy: true, errors: [], unchecked: [] })
   })
 
   t.test(`a function of the application is reported as unchecked, not as damage, ${mode} check`, async t => {
@@ -61,7 +61,9 @@ for (const mode of ['quick', 'full'] as const) {
     database.exec('CREATE TABLE copied AS SELECT * FROM large.items')
     database.close()
     damageDatabase(path)
-    t.match(await check(path, mode), { isHealthy: false, unchecked: [] })
+    const { isHealthy, errors } = await check(path, mode)
+    t.equal(isHealthy, false)
+    t.not(errors.length, 0)
   })
 
   t.test(`a virtual table of an unknown kind is reported as unchecked, ${mode} check`, async t => {
@@ -71,7 +73,7 @@ for (const mode of ['quick', 'full'] as const) {
     database.pragma('writable_schema = ON')
     database.exec("INSERT INTO sqlite_schema VALUES ('table', 'vectors', 'vectors', 0, 'CREATE VIRTUAL TABLE vectors USING vec0(a)')")
     database.close()
-    t.match(await check(path, mode), { isHealthy: true, errors: [], unchecked: ['table vectors: unknown module vec0'] })
+    t.same(await check(path, mode), { isHealthy: true, errors: [], unchecked: ['table vectors: unknown module vec0'] })
   })
 
   t.test(`a missing file is unhealthy, ${mode} check`, async t => {

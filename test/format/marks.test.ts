@@ -3,6 +3,7 @@ import t from 'tap'
 import { decodeMarks, encodeMarks, type Marks } from '../../src/format/marks.ts'
 
 const sample: Marks = { revision: 3, pinned: true, labels: { reason: 'before the migration', 'a.b-c_D9': '' }, deletedAt: null }
+const refused = { message: /does not match the expected schema/ }
 const decode = (marks: unknown): Marks => decodeMarks(Buffer.from(JSON.stringify(marks)))
 
 t.test('marks are read as they were written', async t => {
@@ -22,20 +23,20 @@ t.test('any label within the limits is read as it was written', async t => {
 t.test('32 labels with names of 64 and values of 256 characters are accepted, one more of each is refused', async t => {
   const labels = (count: number, name = 62, value = 256) => Object.fromEntries(Array.from({ length: count }, (_, index) => [String(10 + index) + 'n'.repeat(name), 'v'.repeat(value)]))
   t.same(decode({ ...sample, labels: labels(32) }).labels, labels(32))
-  t.throws(() => decode({ ...sample, labels: labels(33) }), Error)
-  t.throws(() => decode({ ...sample, labels: labels(1, 63) }), Error)
-  t.throws(() => decode({ ...sample, labels: labels(1, 62, 257) }), Error)
+  t.throws(() => decode({ ...sample, labels: labels(33) }), refused)
+  t.throws(() => decode({ ...sample, labels: labels(1, 63) }), refused)
+  t.throws(() => decode({ ...sample, labels: labels(1, 62, 257) }), refused)
 })
 
 for (const name of ['', 'with space', 'slash/', 'ä', 'line\n']) {
   t.test(`a label named ${JSON.stringify(name)} is refused`, async t => {
-    t.throws(() => decode({ ...sample, labels: { [name]: 'value' } }), Error)
+    t.throws(() => decode({ ...sample, labels: { [name]: 'value' } }), refused)
   })
 }
 
 for (const change of [{ revision: 0 }, { revision: 1.5 }, { revision: '1' }, { pinned: 1 }, { pinned: undefined }, { labels: [] }, { labels: { number: 5 } }, { labels: null }, { deletedAt: 5 }, { deletedAt: undefined }]) {
   t.test(`marks with ${JSON.stringify(change)} ${Object.values(change).includes(undefined) ? `without ${Object.keys(change).join()} ` : ''}are refused`, async t => {
-    t.throws(() => decode({ ...sample, ...change }), Error)
+    t.throws(() => decode({ ...sample, ...change }), refused)
   })
 }
 

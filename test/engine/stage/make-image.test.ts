@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Engine, runEngine } from '../../../src/engine/engine.ts'
 import type { PackRange } from '../../../src/engine/messages.ts'
+import type { StageImageResult } from '../../../src/engine/stage/stage-image.ts'
 import { sha256Hex, writePageDigests } from '../../../src/format/checksum.ts'
 import type { Manifest } from '../../../src/format/manifest.ts'
 import { creationOf } from '../../helpers/creation.ts'
@@ -33,7 +34,7 @@ for (const algorithm of ['sha256', 'sha256-tree'] as const) {
       writePageDigests(bytes, pageSize, digests, 0)
       return { checksumAlgorithm: algorithm, checksum: sha256Hex(algorithm === 'sha256' ? bytes : digests) }
     })
-    t.match(outcome, { errors: [] })
+    t.same((outcome as StageImageResult).errors, [])
     t.same(plans, [[]], 'nothing is fetched')
     t.ok(readFileSync(file).equals(readFileSync(path)))
   })
@@ -42,7 +43,6 @@ for (const algorithm of ['sha256', 'sha256-tree'] as const) {
 t.test('where the image does not come out right with pages of the live database, everything is fetched once', async t => {
   const { outcome, plans, file, packBytes } = await stageWithLive(t, () => ({ checksum: sha256Hex('another image') }))
   t.match(outcome, { code: 'FST_SNAPSHOT_DAMAGED', message: /does not match its checksum/ })
-  t.match(plans, [[], [{ offset: 0, length: packBytes }]])
-  t.equal(plans.length, 2)
+  t.same(plans.map(ranges => ranges.map(({ offset, length }) => ({ offset, length }))), [[], [{ offset: 0, length: packBytes }]])
   t.notOk(existsSync(file))
 })
