@@ -10,6 +10,9 @@ import { removeStored } from './remove-stored.ts'
 import { lockStorage } from './replicas/lock-storage.ts'
 import { marksOf, storeMarks } from './store-marks.ts'
 
+/** What a keeper does beside copying takes no longer. */
+const LOCK_WAIT_MS = 2_000
+
 /**
  * Deletes a snapshot: once the mark is stored it is none any more, and what could not be removed then is removed later.
  * @throws FST_SNAPSHOT_PINNED, FST_SNAPSHOT_NOT_OWN
@@ -47,7 +50,7 @@ export async function finishDeletion (context: SnapshotContext, row: SnapshotRow
 }
 
 async function removeUnlessBusy (context: SnapshotContext, row: SnapshotRow, storage: SnapshotStorage): Promise<void> {
-  const lock = lockStorage(context, storage)
+  const lock = await lockStorage(context, storage, LOCK_WAIT_MS)
   if (lock === null) return
   try {
     await removeStored(context, row, storage)

@@ -141,7 +141,7 @@ export class StorageKeeper {
     const { signal } = this.#stopped
     await this.#probe()
     if (this.isUnlisted || (this.#isWatching && this.mayHaveNews && Date.now() >= this.#listRegularlyAt)) await this.list()
-    const lock = lockStorage(this.#context, this.#settings.storage)
+    const lock = await lockStorage(this.#context, this.#settings.storage, 0)
     if (lock === null) return false
     try {
       await this.#copyAll(signal)
