@@ -24,7 +24,7 @@ export async function chooseParent (context: SnapshotContext, full: boolean): Pr
   const packs = packsWorthSharing(description?.packs ?? [], maxParentAge)
   if (packs.length === 0) return null
   const kept = packsToShare(catalog, packs.map(({ id }) => id))
-  const isThere = await Promise.all(packs.map(async pack => kept.has(pack.id) && await isStored(context, pack)))
+  const isThere = await Promise.all(packs.map(async pack => kept.has(pack.id) && await isKnownStored(context, pack)))
   return { cache: pageCacheFile, usable: packs.filter((_, index) => isThere[index]).map(({ id }) => id) }
 }
 
@@ -55,18 +55,23 @@ function isYoung (storedAt: string, maxAge: number): boolean {
 }
 
 /** A primary storage that does not say has no packs to share. */
-async function isStored ({ primary, logger, settings: { databaseName } }: SnapshotContext, { id, bytes }: Pick<CachedPack, 'id' | 'bytes'>): Promise<boolean> {
+async function isKnownStored (context: SnapshotContext, pack: CachedPack): Promise<boolean> {
   try {
-    return (await primary.head(packKey(databaseName, id)))?.bytes === bytes
+    return await isStored(context, pack)
   } catch (error) {
-    logger.warn({ err: error, pack: id }, `It is not known whether a pack is still stored, so its pages are stored again: ${messageOf(error)}`)
+    context.logger.warn({ err: error, pack: pack.id }, `It is not known whether a pack is still stored, so its pages are stored again: ${messageOf(error)}`)
     return false
   }
 }
 
+async function isStored ({ primary, settings: { databaseName } }: SnapshotContext, { id, bytes }: Pick<CachedPack, 'id' | 'bytes'>): Promise<boolean> {
+  return (await primary.head(packKey(databaseName, id)))?.bytes === bytes
+}
+
 /**
  * Looks once more at the packs of others that a snapshot refers to, now that its manifest is stored and protects them.
- * @throws Error where one was removed meanwhile, by a process that does not share this one's lock
+ * @throws Error where one was removed meanwhile, by a process that does not share this one's lock; what the storage throws
+ * where it does not say
  */
 export async function requireStored (context: SnapshotContext, ownId: string, packs: Array<Pick<CachedPack, 'id' | 'bytes'>>): Promise<void> {
   const isThere = await Promise.all(packs.map(async pack => pack.id === ownId || await isStored(context, pack)))
