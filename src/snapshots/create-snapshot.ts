@@ -6,15 +6,14 @@ import type { Replica, SnapshotRow, Trigger } from '../catalog/schema.ts'
 import { insertSnapshot, isNameTaken, recordCreated, recordCreationFailed } from '../catalog/snapshots.ts'
 import type { CreateImageResult } from '../engine/create/create-image.ts'
 import { codeOf, CreateFailedError, messageOf, NameTakenError } from '../errors.ts'
-import { manifestKey, marksKey, packKey } from '../format/keys.ts'
+import { manifestKey, packKey } from '../format/keys.ts'
 import { encodeManifest, FORMAT_VERSION, type Manifest } from '../format/manifest.ts'
 import { putFile } from '../storage/put-file.ts'
 import type { SnapshotContext } from './context.ts'
 import { columnsOf } from './manifest-columns.ts'
 import { removeDatabase } from './remove-database.ts'
-import { removeEverywhere } from './remove-stored.ts'
 import { copyStored } from './replicas/copy-snapshot.ts'
-import { chooseParent, isOffered, offerPages, releaseFailed, requireStored } from './share-packs.ts'
+import { chooseParent, notePacks, offerPages, releaseFailed, requireStored } from './share-packs.ts'
 import { defaultName } from './snapshot-name.ts'
 import { isForCallers } from './operation-errors.ts'
 import { toSnapshot, type Snapshot } from './snapshot.ts'
@@ -46,11 +45,10 @@ export async function createSnapshot (context: SnapshotContext, request: CreateR
     created = recordCreated(catalog, row.id, { ...columns, durationMs: Math.round(performance.now() - started) }, packs)
   } catch (error) {
     const explained = isForCallers(error) ? error : new CreateFailedError(messageOf(error), { cause: error })
-    await abandon(context, row, codeOf(error) !== 'FST_SNAPSHOT_NO_ROOM' && settings.maxParentAge > 0).catch(cause => { logger.warn({ err: cause, snapshot: row.name }, 'Remains of a failed snapshot could not be removed yet') })
     recordCreationFailed(catalog, row.id, { code: codeOf(explained) as string, message: messageOf(explained) }, new Date().toISOString())
     if (codeOf(explained) === 'FST_SNAPSHOT_DATABASE_DAMAGED') recordDamagedDatabase(context, messageOf(explained))
     logger.error({ err: error, snapshot: row.name }, `Failed to create snapshot: ${messageOf(error)}`)
-    await releaseFailed(context)
+    await releaseFailed(context, codeOf(error) !== 'FST_SNAPSHOT_NO_ROOM' && settings.maxParentAge > 0)
     throw explained
   }
   logger.info({ snapshot: created.name, size: created.size, storedSize: created.storedSize, durationMs: created.durationMs }, 'Snapshot created')
@@ -72,14 +70,6 @@ function insertRow (context: SnapshotContext, { name, labels, trigger }: CreateR
     createdAt: now.toISOString(),
     labels
   })
-}
-
-/** Removes what is stored of a creation that came to nothing; a pack may be kept, which the next one need not store again. */
-export async function abandon (context: SnapshotContext, row: SnapshotRow, keepPack: boolean): Promise<void> {
-  if (!keepPack || !isOffered(context, row.id)) return await removeEverywhere(context, row)
-  for (const storage of context.required) {
-    for (const key of [manifestKey(row.database, row.id), marksKey(row.database, row.id)]) await storage.delete(key)
-  }
 }
 
 async function storeSnapshot (context: SnapshotContext, row: SnapshotRow, request: CreateRequest, signal: AbortSignal): Promise<{ columns: Partial<SnapshotRow>, packs: string[] }> {
@@ -113,10 +103,11 @@ async function storePack (context: SnapshotContext, row: SnapshotRow, { allowDam
     const parent = await chooseParent(context, full)
     const result = await context.runEngine('create-image', { source: target, packFile, temporaryFile, nextCache, packId: row.id, level: settings.compressionLevel, check: !wasJustChecked(context), allowDamaged, parent }, { signal })
     if (result.copied !== null) logger.warn({ snapshot: row.name }, `The database was copied before it was stored, as it cannot be read directly: ${result.copied}`)
+    notePacks(context, row.id, result.packs.map(({ id }) => id))
     if (result.packBytes === null) return result
     const { bytes } = await putFile(primary, packKey(row.database, row.id), packFile, { signal })
     if (bytes !== result.packBytes) throw new Error(`the storage took ${bytes} bytes of ${result.packBytes}`)
-    if (existsSync(nextCache)) offerPages(context, row.id, result.packs.map(({ id }) => id), nextCache)
+    if (existsSync(nextCache)) offerPages(context, nextCache)
     return result
   } finally {
     for (const file of [packFile, nextCache]) rmSync(file, { force: true })

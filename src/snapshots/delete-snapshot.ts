@@ -6,7 +6,7 @@ import { messageOf, PinnedError } from '../errors.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
 import { requireOwn } from './own-snapshots.ts'
-import { removeStored } from './remove-stored.ts'
+import { removeFailed, removeStored } from './remove-stored.ts'
 import { lockStorage } from './replicas/lock-storage.ts'
 import { marksOf, storeMarks } from './store-marks.ts'
 
@@ -53,7 +53,7 @@ async function removeUnlessBusy (context: SnapshotContext, row: SnapshotRow, sto
   const lock = await lockStorage(context, storage, LOCK_WAIT_MS)
   if (lock === null) return
   try {
-    await removeStored(context, row, storage)
+    await (row.status === 'FAILED' ? removeFailed : removeStored)(context, row, storage)
     forgetReplica(context, row.id, storage.name)
   } finally {
     lock.release()

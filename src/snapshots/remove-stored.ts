@@ -1,6 +1,7 @@
 import { packsOf, recordPacks } from '../catalog/snapshot-packs.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
-import { manifestKey, marksKey } from '../format/keys.ts'
+import { codeOf, messageOf } from '../errors.ts'
+import { manifestKey, marksKey, packKey } from '../format/keys.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
 import { sweepPacks } from './sweep-packs.ts'
@@ -19,6 +20,22 @@ export async function removeStored (context: SnapshotContext, { id, database }: 
 
 /** Removes a creation that came to nothing from every storage it can have reached. */
 export async function removeEverywhere (context: SnapshotContext, snapshot: Named): Promise<void> {
-  for (const storage of context.required) await removeStored(context, snapshot, storage)
+  for (const storage of context.required) await removeFailed(context, snapshot, storage)
   context.catalog.write(change => { recordPacks(change, snapshot.id, []) })
+}
+
+/** Removes what a storage may have of a creation that came to nothing, parts of an upload included. */
+export async function removeFailed (context: SnapshotContext, snapshot: Named, storage: SnapshotStorage): Promise<void> {
+  await removeStored(context, snapshot, storage)
+  await removePartialWrites(context, storage, packKey(snapshot.database, snapshot.id))
+}
+
+/** What failed or killed writes of a pack have left. A storage that does not let this process look for it may do so by its own rules. */
+export async function removePartialWrites ({ logger }: SnapshotContext, storage: SnapshotStorage, key: string): Promise<void> {
+  try {
+    await storage.removePartialWrites(key)
+  } catch (error) {
+    if (codeOf(error) !== 'FST_SNAPSHOT_STORAGE_DENIED') throw error
+    logger.warn({ err: error, storage: storage.name, key }, `Parts of unfinished uploads cannot be removed: ${messageOf(error)}`)
+  }
 }

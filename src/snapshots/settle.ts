@@ -7,11 +7,12 @@ import { codeOf, InterruptedError, messageOf } from '../errors.ts'
 import { databasePrefix, packKey } from '../format/keys.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
-import { abandon } from './create-snapshot.ts'
 import { finishDeletion } from './delete-snapshot.ts'
 import { PARTIAL_BACKUP } from './live-content.ts'
 import { columnsOf } from './manifest-columns.ts'
+import { removePartialWrites } from './remove-stored.ts'
 import { readIntent, removeIntent } from './restore-intent.ts'
+import { abandon } from './share-packs.ts'
 import { readManifest } from './stored-snapshot.ts'
 
 /**
@@ -27,7 +28,7 @@ export async function settleInterrupted (context: SnapshotContext, isFirst: bool
   }
   if (!isFirst && creations.length + restores.length === 0) return
   sweepTemporaryFiles(context)
-  for (const storage of required) await removePartialWrites(context, storage, creations)
+  for (const storage of required) await removeKilledWrites(context, storage, creations)
   for (const row of creations) await settleCreation(context, row)
   for (const row of restores) settleRestore(context, row)
 }
@@ -36,13 +37,9 @@ export async function settleInterrupted (context: SnapshotContext, isFirst: bool
  * What a killed creation was writing. In a place that others may share, such as a bucket, only what is this deployment's own:
  * what they are writing looks the same.
  */
-async function removePartialWrites ({ logger, settings: { databaseName } }: SnapshotContext, storage: SnapshotStorage, creations: SnapshotRow[]): Promise<void> {
-  const prefixes = storage.fileOf !== undefined ? [databasePrefix(databaseName)] : creations.map(({ id }) => packKey(databaseName, id))
-  try {
-    for (const prefix of prefixes) await storage.removePartialWrites(prefix)
-  } catch (error) {
-    logger.warn({ err: error, storage: storage.name }, `What a killed process was writing to a storage could not be removed: ${messageOf(error)}`)
-  }
+async function removeKilledWrites (context: SnapshotContext, storage: SnapshotStorage, creations: SnapshotRow[]): Promise<void> {
+  if (storage.fileOf !== undefined) return await storage.removePartialWrites(databasePrefix(context.settings.databaseName))
+  for (const row of creations) await removePartialWrites(context, storage, packKey(row.database, row.id))
 }
 
 function settleRestore ({ catalog, logger, settings: { recoveryDir } }: SnapshotContext, { id, requestedAt, snapshotName }: RestoreRow): void {

@@ -1,10 +1,11 @@
 import { mkdirSync, renameSync } from 'node:fs'
 import { dirname } from 'node:path'
+import type { SnapshotRow } from '../catalog/schema.ts'
 import { failedWithPacks, packsToShare, recordPacks } from '../catalog/snapshot-packs.ts'
 import { PageCache, type CachedPack, type PageCacheDescription } from '../engine/create/page-cache.ts'
 import type { ParentInput } from '../engine/create/parent-image.ts'
 import { messageOf } from '../errors.ts'
-import { packKey } from '../format/keys.ts'
+import { manifestKey, marksKey, packKey } from '../format/keys.ts'
 import type { SnapshotContext } from './context.ts'
 import { removeEverywhere } from './remove-stored.ts'
 
@@ -78,9 +79,13 @@ export async function requireStored (context: SnapshotContext, ownId: string, pa
   if (isThere.includes(false)) throw new Error('a pack that the snapshot shares with earlier ones was removed meanwhile. Two applications must not use copies of one snapshot folder; create the snapshot again')
 }
 
-/** From now on the next snapshot may share what was stored with this one, whether or not this one will be completed. */
-export function offerPages ({ catalog, pageCacheFile, logger }: SnapshotContext, snapshotId: string, packs: string[], nextCache: string): void {
+/** What a creation is going to store, or to refer to: should it fail, it is known what may be left of it. */
+export function notePacks ({ catalog }: SnapshotContext, snapshotId: string, packs: string[]): void {
   catalog.write(database => { recordPacks(database, snapshotId, packs) })
+}
+
+/** From now on the next snapshot may share what was stored with this one, whether or not this one will be completed. */
+export function offerPages ({ pageCacheFile, logger }: SnapshotContext, nextCache: string): void {
   try {
     mkdirSync(dirname(pageCacheFile), { recursive: true, mode: 0o700 })
     renameSync(nextCache, pageCacheFile)
@@ -90,17 +95,23 @@ export function offerPages ({ catalog, pageCacheFile, logger }: SnapshotContext,
 }
 
 /** Whether a creation that failed had come so far that its packs are of use to the next one. */
-export function isOffered ({ pageCacheFile }: SnapshotContext, snapshotId: string): boolean {
+function isOffered ({ pageCacheFile }: SnapshotContext, snapshotId: string): boolean {
   return describeCache(pageCacheFile)?.id === snapshotId
 }
 
-/** Removes what is stored of failed snapshots, but for packs that the next one may share. */
-export async function releaseFailed (context: SnapshotContext): Promise<void> {
+/** Removes what is stored of a creation that came to nothing; a pack may be kept, which the next one need not store again. */
+export async function abandon (context: SnapshotContext, { id, database }: Pick<SnapshotRow, 'id' | 'database'>, keepPack = true): Promise<void> {
+  if (!keepPack || !isOffered(context, id)) return await removeEverywhere(context, { id, database })
+  for (const storage of context.required) {
+    for (const key of [manifestKey(database, id), marksKey(database, id)]) await storage.delete(key)
+  }
+}
+
+/** The same for all of them; what could not be removed then is removed with the next creation. */
+export async function releaseFailed (context: SnapshotContext, keepPack = true): Promise<void> {
   const { catalog, logger, settings: { databaseName } } = context
   try {
-    for (const id of failedWithPacks(catalog, databaseName)) {
-      if (!isOffered(context, id)) await removeEverywhere(context, { id, database: databaseName })
-    }
+    for (const id of failedWithPacks(catalog, databaseName)) await abandon(context, { id, database: databaseName }, keepPack)
   } catch (error) {
     logger.warn({ err: error }, `What is stored of a failed snapshot could not be removed yet: ${messageOf(error)}`)
   }
