@@ -1,5 +1,6 @@
 import { Type, type Static } from '@sinclair/typebox'
 import { Value } from '@sinclair/typebox/value'
+import { sha256Hex } from './checksum.ts'
 
 /** Words of an operator's own: up to 32, names of 1 to 64 letters, digits, `.`, `_` and `-`, values of up to 256 characters. */
 export const Labels = Type.Record(Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$' }), Type.String({ maxLength: 256 }), { additionalProperties: false, maxProperties: 32 })
@@ -18,9 +19,15 @@ export const Marks = Type.Object({
 })
 export type Marks = Static<typeof Marks>
 
-export const encodeMarks = (marks: Marks): Buffer => Buffer.from(JSON.stringify(marks) + '\n')
+/** The stored bytes: the marks on the first line, their checksum on the second, as in a manifest. */
+export function encodeMarks (marks: Marks): Buffer {
+  const body = JSON.stringify(marks)
+  return Buffer.from(`${body}\n${JSON.stringify({ sha256: sha256Hex(body) })}\n`)
+}
 
-/** @throws Error if the bytes are not marks. */
+/** Reads and checks marks; those of one line, as somebody may have written them by hand, have no checksum. @throws Error if they are none. */
 export function decodeMarks (bytes: Buffer): Marks {
-  return Value.Decode(Marks, JSON.parse(bytes.toString('utf8')))
+  const [body = '', checksumLine = ''] = bytes.toString('utf8').split('\n')
+  if (checksumLine !== '' && (JSON.parse(checksumLine) as { sha256?: unknown } | null)?.sha256 !== sha256Hex(body)) throw new Error('the checksum of the marks does not match')
+  return Value.Decode(Marks, JSON.parse(body))
 }

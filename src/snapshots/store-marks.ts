@@ -14,12 +14,21 @@ export async function storeMarks (storage: SnapshotStorage, { id, database }: Pi
   await storage.put(marksKey(database, id), encodeMarks(marks))
 }
 
-/** The marks of a snapshot as a storage has them, or null where there are none, or none that can be read. */
-export async function readMarks (storage: SnapshotStorage, { id, database }: Pick<SnapshotRow, 'id' | 'database'>): Promise<Marks | null> {
+/**
+ * The marks of a snapshot as a storage has them, or null where there are none. Wrong bytes may have become so on the way, so they
+ * are read once more.
+ * @param unreadable what counts where they make no sense
+ */
+export async function readMarks (storage: SnapshotStorage, { id, database }: Pick<SnapshotRow, 'id' | 'database'>, unreadable: Marks | null = null): Promise<Marks | null> {
+  const read = async (): Promise<Marks> => decodeMarks(await readAll(await storage.get(marksKey(database, id))))
   try {
-    return decodeMarks(await readAll(await storage.get(marksKey(database, id))))
+    return await read().catch(async (error: unknown) => {
+      if (codeOf(error) !== undefined) throw error
+      return await read()
+    })
   } catch (error) {
-    if (codeOf(error) === 'FST_SNAPSHOT_STORAGE_MISSING' || codeOf(error) === undefined) return null
+    if (codeOf(error) === undefined) return unreadable
+    if (codeOf(error) === 'FST_SNAPSHOT_STORAGE_MISSING') return null
     throw error
   }
 }

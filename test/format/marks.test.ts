@@ -42,8 +42,22 @@ for (const change of [{ revision: 0 }, { revision: 1.5 }, { revision: '1' }, { p
 
 t.test('marks that are cut or no marks at all are refused', async t => {
   const bytes = encodeMarks(sample)
-  for (let length = 0; length < bytes.length - 1; length++) t.throws(() => decodeMarks(bytes.subarray(0, length)), Error)
+  const body = bytes.indexOf('\n')
+  for (let length = 0; length < bytes.length - 1; length++) if (length !== body && length !== body + 1) t.throws(() => decodeMarks(bytes.subarray(0, length)), Error)
   for (const text of ['null', '5', '[]', '{}', 'text']) t.throws(() => decodeMarks(Buffer.from(text)), Error)
+})
+
+t.test('a bit that is another is found, wherever it is', async t => {
+  const bytes = encodeMarks({ ...sample, source: '01234567-89ab-4cde-8f01-23456789abcd' })
+  for (let at = 0; at < bytes.length - 1; at++) {
+    const wrong = Buffer.from(bytes)
+    wrong.writeUInt8(wrong.readUInt8(at) ^ 1, at)
+    t.throws(() => decodeMarks(wrong), Error, `at ${at}`)
+  }
+})
+
+t.test('marks without a checksum, as somebody may have written them by hand, are read', async t => {
+  t.same(decodeMarks(Buffer.from(JSON.stringify(sample) + '\n')), sample)
 })
 
 t.test('properties that only a newer package knows are no reason to refuse marks', async t => {

@@ -3,6 +3,7 @@ import type { FoundSnapshot } from '../../catalog/snapshots.ts'
 import { codeOf, messageOf } from '../../errors.ts'
 import { manifestKey } from '../../format/keys.ts'
 import { decodeManifest, type Manifest } from '../../format/manifest.ts'
+import type { Marks } from '../../format/marks.ts'
 import { isStorageFailure } from '../../storage/observed-storage.ts'
 import type { SnapshotStorage } from '../../storage/snapshot-storage.ts'
 import { readAll } from '../../storage/storage-key.ts'
@@ -11,6 +12,9 @@ import { checkName } from '../snapshot-name.ts'
 import { readMarks } from '../store-marks.ts'
 import { whatIsStored } from './find-packs.ts'
 import type { Listing } from './list-storage.ts'
+
+/** Whatever marks said that cannot be read: a snapshot that is kept does no harm. */
+const UNREADABLE_MARKS: Marks = { revision: 0, pinned: true, labels: {}, deletedAt: null }
 
 /** A manifest that makes no sense, or is of a newer version. */
 export interface Unreadable { storage: string, key: string, error: string }
@@ -26,7 +30,7 @@ export async function readFound (storage: SnapshotStorage, database: string, id:
     const manifest = decodeManifest(await readAll(await storage.get(key, { signal })))
     if (manifest.id !== id || manifest.database !== database) throw new Error(`it is that of snapshot ${manifest.name} of ${manifest.database}`)
     checkName(manifest.name)
-    const marks = listing.marks.has(id) ? await readMarks(storage, { id, database }) : null
+    const marks = listing.marks.has(id) ? await readMarks(storage, { id, database }, UNREADABLE_MARKS) : null
     const state = await whatIsStored(storage, database, manifest.packs, listing)
     return {
       row: {

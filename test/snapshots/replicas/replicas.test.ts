@@ -2,6 +2,7 @@ import Database from 'better-sqlite3'
 import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { decodeMarks } from '../../../src/format/marks.ts'
 import { LocalStorage } from '../../../src/index.ts'
 import { filesIn, flipBit } from '../../helpers/damage.ts'
 import { contentOf } from '../../helpers/databases.ts'
@@ -192,7 +193,7 @@ t.test('pins and labels follow as well', async t => {
   await writer.completeReplicas()
   t.match(await writer.updateSnapshot('a', { pinned: true }), { replicas: [{ state: 'STORED' }, { state: 'PENDING' }] })
   await writer.completeReplicas()
-  t.match(JSON.parse(readFileSync(join(remote.root, 'app', 'marks', `${id}.json`), 'utf8')), { pinned: true, revision: 1 })
+  t.match(decodeMarks(readFileSync(join(remote.root, 'app', 'marks', `${id}.json`))), { pinned: true, revision: 1 })
 })
 
 t.test('a local storage may keep only the newest while the other keeps all', async t => {
