@@ -1,0 +1,7 @@
+import '../../helpers/use-built.ts'
+import t from 'tap'
+import { noRealS3, realS3 } from '../../helpers/real-s3.ts'
+import { rebuildFaults } from './check-rebuilds.ts'
+import { allTroubles } from './troubles.ts'
+
+t.test('a real S3 server', { skip: noRealS3 }, async t => { rebuildFaults(t, realS3, allTroubles) })
