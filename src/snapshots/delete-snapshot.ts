@@ -53,11 +53,16 @@ async function removeUnlessBusy (context: SnapshotContext, row: SnapshotRow, sto
   const lock = await lockStorage(context, storage, LOCK_WAIT_MS)
   if (lock === null) return
   try {
-    await (row.status === 'FAILED' ? removeFailed : removeStored)(context, row, storage)
+    await (isWhole(row, storage) ? removeStored : removeFailed)(context, row, storage)
     forgetReplica(context, row.id, storage.name)
   } finally {
     lock.release()
   }
+}
+
+/** Of what was never completed there may be parts. */
+function isWhole ({ status, replicas }: SnapshotRow, { name }: SnapshotStorage): boolean {
+  return status !== 'FAILED' && replicas.some(({ storage, state }) => storage === name && state === 'STORED')
 }
 
 /** Once nothing is stored of it anywhere, its packs are of no interest any more. */

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { packsOf, recordPacks } from '../catalog/snapshot-packs.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { codeOf, messageOf } from '../errors.ts'
@@ -27,15 +28,15 @@ export async function removeEverywhere (context: SnapshotContext, snapshot: Name
 /** Removes what a storage may have of a creation that came to nothing, parts of an upload included. */
 export async function removeFailed (context: SnapshotContext, snapshot: Named, storage: SnapshotStorage): Promise<void> {
   await removeStored(context, snapshot, storage)
-  await removePartialWrites(context, storage, packKey(snapshot.database, snapshot.id))
+  await removePartialWrites(context, storage, snapshot)
 }
 
-/** What failed or killed writes of a pack have left. A storage that does not let this process look for it may do so by its own rules. */
-export async function removePartialWrites ({ logger }: SnapshotContext, storage: SnapshotStorage, key: string): Promise<void> {
+/** Removes what failed or killed writes of a pack have left. A storage that does not let this process look for it may have its own rules. */
+export async function removePartialWrites ({ logger }: SnapshotContext, storage: SnapshotStorage, { id, database }: Named): Promise<void> {
   try {
-    await storage.removePartialWrites(key)
+    await storage.removePartialWrites(`${dirname(packKey(database, id))}/`)
   } catch (error) {
     if (codeOf(error) !== 'FST_SNAPSHOT_STORAGE_DENIED') throw error
-    logger.warn({ err: error, storage: storage.name, key }, `Parts of unfinished uploads cannot be removed: ${messageOf(error)}`)
+    logger.warn({ err: error, storage: storage.name, pack: id }, `Parts of unfinished uploads cannot be removed: ${messageOf(error)}`)
   }
 }

@@ -39,7 +39,7 @@ export async function settleInterrupted (context: SnapshotContext, isFirst: bool
  */
 async function removeKilledWrites (context: SnapshotContext, storage: SnapshotStorage, creations: SnapshotRow[]): Promise<void> {
   if (storage.fileOf !== undefined) return await storage.removePartialWrites(databasePrefix(context.settings.databaseName))
-  for (const row of creations) await removePartialWrites(context, storage, packKey(row.database, row.id))
+  for (const row of creations) await removePartialWrites(context, storage, row)
 }
 
 function settleRestore ({ catalog, logger, settings: { recoveryDir } }: SnapshotContext, { id, requestedAt, snapshotName }: RestoreRow): void {

@@ -8,6 +8,7 @@ import { decodeManifest, encodeManifest, type Manifest } from '../../format/mani
 import type { SnapshotStorage } from '../../storage/snapshot-storage.ts'
 import { readAll } from '../../storage/storage-key.ts'
 import type { SnapshotContext } from '../context.ts'
+import { removePartialWrites } from '../remove-stored.ts'
 import { marksOf, storeMarks } from '../store-marks.ts'
 import { readManifest } from '../stored-snapshot.ts'
 import { checkedPack } from './checked-pack.ts'
@@ -39,8 +40,7 @@ export async function copyStored (context: SnapshotContext, row: SnapshotRow, ma
 async function copyPack (context: SnapshotContext, row: SnapshotRow, manifest: Manifest, pack: Manifest['packs'][number], destination: SnapshotStorage, signal: AbortSignal): Promise<void> {
   const isDamaged = storagesWithDamage(context.catalog, pack.id).includes(destination.name)
   if (!isDamaged && (await destination.head(packKey(manifest.database, pack.id)))?.bytes === pack.bytes) return
-  // What a killed process had sent of it; without the right to that, a rule of the bucket does it.
-  await destination.removePartialWrites(packKey(manifest.database, pack.id)).catch(() => {})
+  await removePartialWrites(context, destination, { id: pack.id, database: manifest.database }) // of an earlier try, which nobody else would remove
   try {
     await fromReplicas(context, row, async source => { await sendPack(source, destination, manifest, pack, signal) }, destination.name)
   } catch (error) {
