@@ -1,3 +1,4 @@
+import '../../helpers/use-built.ts'
 import t from 'tap'
 import { startS3Emulator } from '../../helpers/s3-emulator.ts'
 import { restoreFaults } from './check-restores.ts'
