@@ -13,7 +13,8 @@ export interface SnapshotQuery {
   after?: { sequence: number, id: string }
 }
 
-const present = (database: string): SQL | undefined => and(eq(snapshots.database, database), isNull(snapshots.deletedAt))
+/** Snapshots of a database that are not deleted. */
+export const present = (database: string): SQL | undefined => and(eq(snapshots.database, database), isNull(snapshots.deletedAt))
 
 /** The next row to fill: its sequence is one above the highest ever used. */
 export function insertSnapshot (catalog: Catalog, row: Omit<typeof snapshots.$inferInsert, 'sequence'>): SnapshotRow {
@@ -68,16 +69,19 @@ export function findById (catalog: Catalog, id: string): SnapshotRow | undefined
 
 /** Whether a name belongs to a snapshot of this deployment, or of another one. */
 export function isNameTaken (catalog: Catalog, database: string, name: string, source = catalog.source): boolean {
-  return catalog.read(query => query.select({ id: snapshots.id }).from(snapshots)
-    .where(and(present(database), eq(snapshots.name, name), eq(snapshots.source, source), ne(snapshots.status, 'FAILED'))).limit(1).all()).length > 0
+  return catalog.read(query => isUsed(query, database, name, source))
 }
 
-/** The newest snapshot that is sound and stored as far as is known, of one's own source first. */
+/**
+ * The newest snapshot that is sound and stored as far as is known: this deployment's, and only where it has none, another's. The
+ * numbers of two deployments are counted apart, so of several others' newest ones the time decides.
+ */
 export function findLatest (catalog: Catalog, database: string, before?: string): SnapshotRow | undefined {
-  const newest = (of: SQL): SnapshotRow | undefined => catalog.read(query => query.select().from(snapshots)
-    .where(and(present(database), of, inArray(snapshots.status, USABLE), ne(snapshots.integrity, 'failed'), like(snapshots.replicas, '%"STORED"%'), before === undefined ? undefined : lte(snapshots.createdAt, before)))
+  const newestOf = (source: string): SnapshotRow | undefined => catalog.read(query => query.select().from(snapshots)
+    .where(and(present(database), eq(snapshots.source, source), inArray(snapshots.status, USABLE), ne(snapshots.integrity, 'failed'), like(snapshots.replicas, '%"STORED"%'), before === undefined ? undefined : lte(snapshots.createdAt, before)))
     .orderBy(desc(snapshots.sequence)).limit(1).get())
-  return newest(eq(snapshots.source, catalog.source)) ?? newest(ne(snapshots.source, catalog.source))
+  const newestOfOthers = (): SnapshotRow | undefined => otherSources(catalog, database).flatMap(({ id }) => newestOf(id) ?? []).toSorted((a, b) => a.createdAt < b.createdAt ? 1 : -1)[0]
+  return newestOf(catalog.source) ?? newestOfOthers()
 }
 
 /** One page of the list and whether there is more. */
@@ -113,24 +117,10 @@ export function lastEndedCreation (catalog: Catalog, database: string): Snapshot
     .orderBy(desc(snapshots.sequence)).limit(1).get())
 }
 
-/** A snapshot that was found in a storage, with the packs it needs. */
-export interface FoundSnapshot { row: typeof snapshots.$inferInsert, packs: readonly string[] }
-
-/**
- * Enters snapshots that were found in a storage; those that are known already stay as they are. Where two of one deployment
- * have one name, the later one is entered under its name with a number.
- * @returns how many were entered
- */
-export function insertFound (catalog: Catalog, found: readonly FoundSnapshot[], freeName: (name: string, isTaken: (name: string) => boolean) => string): number {
-  return catalog.write(database => found.filter(({ row, packs }) => {
-    const { id, source, deletedAt } = row
-    if (database.select({ id: snapshots.id }).from(snapshots).where(eq(snapshots.id, id)).get() !== undefined) return false
-    const isTaken = (name: string): boolean => deletedAt === null && database.select({ id: snapshots.id }).from(snapshots)
-      .where(and(present(row.database), eq(snapshots.name, name), eq(snapshots.source, source), ne(snapshots.status, 'FAILED'))).get() !== undefined
-    database.insert(snapshots).values({ ...row, name: freeName(row.name, isTaken) }).run()
-    recordPacks(database, id, packs)
-    return true
-  }).length)
+/** Whether a deployment has a snapshot of a name. */
+export function isUsed (query: CatalogDatabase, database: string, name: string, source: string): boolean {
+  return query.select({ id: snapshots.id }).from(snapshots)
+    .where(and(present(database), eq(snapshots.name, name), eq(snapshots.source, source), ne(snapshots.status, 'FAILED'))).limit(1).all().length > 0
 }
 
 /** Sets what metrics say of the newest snapshot of this deployment, where snapshots came that it did not make just now. */
@@ -162,13 +152,6 @@ export function * usableSnapshots (catalog: Catalog, database: string, limit: nu
     yield * rows
     if (rows.length < limit) return
   }
-}
-
-/** Usable snapshots of other deployments, or of one of them; the oldest first. */
-export function snapshotsOfOthers (catalog: Catalog, database: string, source?: string): SnapshotRow[] {
-  return catalog.read(query => query.select().from(snapshots)
-    .where(and(present(database), inArray(snapshots.status, USABLE), ne(snapshots.source, catalog.source), source === undefined ? undefined : eq(snapshots.source, source)))
-    .orderBy(asc(snapshots.sequence)).all())
 }
 
 /** Other deployments whose snapshots are known. */

@@ -63,10 +63,7 @@ export function encodeManifest (manifest: Manifest): Buffer {
  * @throws Error that says what is wrong: damage, or a version or feature this package is too old for.
  */
 export function decodeManifest (bytes: Buffer): Manifest {
-  const [body = '', checksumLine = ''] = bytes.toString('utf8').split('\n')
-  const { sha256 } = parseJson(checksumLine, 'checksum line') as { sha256?: unknown }
-  if (sha256 !== sha256Hex(body)) throw new Error('the checksum of the manifest does not match')
-  const manifest = parseJson(body, 'body') as Manifest
+  const manifest = JSON.parse(undamagedBody(bytes)) as Manifest
   if (manifest.formatVersion > FORMAT_VERSION) throw new Error(`the manifest has format version ${manifest.formatVersion}, this package reads up to ${FORMAT_VERSION}; update fastify-sqlite-snapshots`)
   if (!compiled.Check(manifest)) {
     const first = compiled.Errors(manifest).First()
@@ -78,6 +75,29 @@ export function decodeManifest (bytes: Buffer): Manifest {
   const { pageSize, pageCount, size } = manifest.image
   if (size !== pageSize * pageCount || (pageCount > 0 && !PAGE_SIZES.has(pageSize))) throw new Error('the manifest contradicts itself about the size of the image')
   return manifest
+}
+
+/**
+ * Which of some packs a manifest may need, also one of a version this package is too old for.
+ * @throws Error for damage, and where the manifest does not list its packs
+ */
+export function packsNamed (bytes: Buffer, packs: Iterable<string>): string[] {
+  const body = undamagedBody(bytes)
+  if (!Array.isArray((JSON.parse(body) as { packs?: unknown }).packs)) throw new Error('the manifest does not list its packs')
+  // Wherever an id stands, in whatever form.
+  return [...packs].filter(pack => body.includes(pack))
+}
+
+/**
+ * The body of a manifest of any version: the text of an object, whose checksum is right.
+ * @throws Error for damage
+ */
+export function undamagedBody (bytes: Buffer): string {
+  const [body = '', checksumLine = ''] = bytes.toString('utf8').split('\n')
+  const { sha256 } = parseJson(checksumLine, 'checksum line') as { sha256?: unknown }
+  if (sha256 !== sha256Hex(body)) throw new Error('the checksum of the manifest does not match')
+  parseJson(body, 'body')
+  return body
 }
 
 function parseJson (line: string, what: string): object {

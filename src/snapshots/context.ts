@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Catalog } from '../catalog/catalog.ts'
 import { runEngine } from '../engine/engine.ts'
 import type { Target } from '../engine/target-database.ts'
+import { messageOf } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { SnapshotSettings } from '../options.ts'
 import type { StorageSettings } from '../options-storages.ts'
@@ -80,9 +81,13 @@ export class SnapshotContext {
     return join(this.temporaryDir, name)
   }
 
-  /** Moves the catalog's log into its file, outside the host, when it has grown. */
-  async tidyCatalog (): Promise<void> {
-    if (this.catalog.walBytes > WAL_LIMIT_BYTES) await this.runEngine('checkpoint', { path: this.catalog.path })
+  /** Moves the catalog's log into its file, outside the host, when it has grown beyond a limit. What fails is tried again the next time. */
+  async tidyCatalog (limitBytes = WAL_LIMIT_BYTES): Promise<void> {
+    try {
+      if (this.catalog.walBytes > limitBytes) await this.runEngine('checkpoint', { path: this.catalog.path })
+    } catch (error) {
+      this.logger.warn({ err: error }, `The catalog's log was not moved into its file yet: ${messageOf(error)}`)
+    }
   }
 
   async close (): Promise<void> {

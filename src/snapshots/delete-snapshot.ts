@@ -5,10 +5,10 @@ import { updateSnapshotRow } from '../catalog/snapshots.ts'
 import { messageOf, PinnedError } from '../errors.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
-import { requireOwn } from './own-snapshots.ts'
+import { ownerIn, requireOwn } from './own-snapshots.ts'
 import { removeFailed, removeStored } from './remove-stored.ts'
 import { lockStorage } from './replicas/lock-storage.ts'
-import { marksOf, storeMarks } from './store-marks.ts'
+import { marksOf, placesOfMarks, storeMarks } from './store-marks.ts'
 
 /** What a keeper does beside copying takes no longer. */
 const LOCK_WAIT_MS = 2_000
@@ -23,7 +23,7 @@ export async function deleteSnapshot (context: SnapshotContext, row: SnapshotRow
   const isStored = row.status !== 'FAILED'
   if (isStored) await requireOwn(context, row)
   const change = { deletedAt: new Date().toISOString(), marksRevision: row.marksRevision + 1 }
-  for (const storage of isStored ? required : []) await storeMarks(storage, row, marksOf({ ...row, ...change }))
+  for (const storage of isStored ? placesOfMarks(context, row) : []) await storeMarks(storage, row, marksOf({ ...row, ...change }))
   // Packs may be kept of a failed one, too: until they are gone, its deletion is to be finished.
   const replicas: Replica[] = [...required.map(({ name }): Replica => ({ storage: name, state: 'STORED' })), ...row.replicas.filter(({ storage }) => !required.some(({ name }) => name === storage))]
   const deleted = updateSnapshotRow(catalog, row.id, { ...change, replicas }) as SnapshotRow
@@ -53,7 +53,9 @@ async function removeUnlessBusy (context: SnapshotContext, row: SnapshotRow, sto
   const lock = await lockStorage(context, storage, LOCK_WAIT_MS)
   if (lock === null) return
   try {
-    await (isWhole(row, storage) ? removeStored : removeFailed)(context, row, storage)
+    // Another deployment may have taken it over while this one could not ask.
+    const isOurs = storage.fileOf !== undefined || await ownerIn(context, storage, row) === context.catalog.source
+    if (isOurs) await (isWhole(row, storage) ? removeStored : removeFailed)(context, row, storage)
     forgetReplica(context, row.id, storage.name)
   } finally {
     lock.release()

@@ -10,7 +10,7 @@ import type { LatestOptions } from './snapshot.ts'
 /**
  * The snapshot of a name, an id, or `latest`. A catalog that is new is completed first, and what is not known is looked for in
  * storages that others may share.
- * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_INVALID_NAME, FST_SNAPSHOT_INVALID_REQUEST
+ * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_STORAGE_* where a storage was never asked with success, FST_SNAPSHOT_INVALID_NAME, FST_SNAPSHOT_INVALID_REQUEST
  */
 export async function findSnapshotBy (context: SnapshotContext, replicas: Replicas, reference: string, { before, ...others }: LatestOptions = {}): Promise<SnapshotRow> {
   requireFit(SnapshotQuery, { ...(before !== undefined && { before }), ...others }, 'options')
@@ -20,8 +20,12 @@ export async function findSnapshotBy (context: SnapshotContext, replicas: Replic
   await replicas.known()
   let row = find()
   const isUncertain = row === undefined || (reference === 'latest' && row.source !== context.catalog.source)
-  if (isUncertain && await replicas.lookAgain()) row = find()
+  if (isUncertain) {
+    await replicas.lookAgain()
+    row = find()
+  }
   if (row !== undefined) return row
+  replicas.requireListed()
   if (reference !== 'latest') throw new NotFoundError(`snapshot ${JSON.stringify(reference)}; list the snapshots to see their names`)
   throw new NotFoundError(before === undefined ? 'sound snapshot yet; create one first' : `sound snapshot from before ${before}; list the snapshots to see their times`)
 }

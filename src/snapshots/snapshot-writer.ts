@@ -249,9 +249,7 @@ export class SnapshotWriter {
         return await operation(signal)
       } finally {
         this.#replicas.wake()
-        await this.#context.tidyCatalog().catch((error: unknown) => {
-          this.#context.logger.warn({ err: error }, `The catalog's log was not moved into its file yet: ${messageOf(error)}`)
-        })
+        await this.#context.tidyCatalog()
       }
     })
   }

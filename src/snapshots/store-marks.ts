@@ -4,6 +4,7 @@ import { decodeMarks, encodeMarks, type Marks } from '../format/marks.ts'
 import { codeOf } from '../errors.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import { readAll } from '../storage/storage-key.ts'
+import type { SnapshotContext } from './context.ts'
 
 /** What a row of the catalog says that may change. */
 export function marksOf ({ source, marksRevision, pinned, labels, deletedAt }: SnapshotRow): Marks {
@@ -15,11 +16,11 @@ export async function storeMarks (storage: SnapshotStorage, { id, database }: Pi
 }
 
 /**
- * The marks of a snapshot as a storage has them, or null where there are none. Wrong bytes may have become so on the way, so they
- * are read once more.
- * @param unreadable what counts where they make no sense
+ * The marks of a snapshot as a storage has them, or null where there are none. Wrong bytes may have become so on the way, so
+ * they are read once more.
+ * @throws what the storage throws; an Error without a code where they make no sense
  */
-export async function readMarks (storage: SnapshotStorage, { id, database }: Pick<SnapshotRow, 'id' | 'database'>, unreadable: Marks | null = null): Promise<Marks | null> {
+export async function readMarks (storage: SnapshotStorage, { id, database }: Pick<SnapshotRow, 'id' | 'database'>): Promise<Marks | null> {
   const read = async (): Promise<Marks> => decodeMarks(await readAll(await storage.get(marksKey(database, id))))
   try {
     return await read().catch(async (error: unknown) => {
@@ -27,8 +28,19 @@ export async function readMarks (storage: SnapshotStorage, { id, database }: Pic
       return await read()
     })
   } catch (error) {
-    if (codeOf(error) === undefined) return unreadable
     if (codeOf(error) === 'FST_SNAPSHOT_STORAGE_MISSING') return null
     throw error
   }
+}
+
+/**
+ * Where marks must be stored before they count: in the required storages that have the snapshot; where none has, as on a
+ * machine that was rebuilt from a bucket, in the first storage that does.
+ */
+export function placesOfMarks ({ required, storages }: SnapshotContext, { replicas }: SnapshotRow): readonly SnapshotStorage[] {
+  const hasIt = ({ name }: SnapshotStorage): boolean => replicas.some(({ storage, state }) => storage === name && state !== 'MISSING')
+  const places = required.filter(hasIt)
+  if (places.length > 0) return places
+  const first = storages.map(({ storage }) => storage).find(hasIt)
+  return first === undefined ? required : [first]
 }

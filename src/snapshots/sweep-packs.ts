@@ -1,8 +1,8 @@
 import { basename } from 'node:path'
 import { forgetDamagedPack, packsInUse, withKnownPacks } from '../catalog/snapshot-packs.ts'
-import { messageOf } from '../errors.ts'
+import { codeOf, messageOf } from '../errors.ts'
 import { manifestPrefix, packKey } from '../format/keys.ts'
-import { decodeManifest } from '../format/manifest.ts'
+import { packsNamed } from '../format/manifest.ts'
 import { inBatches } from '../storage/in-batches.ts'
 import { readAll } from '../storage/storage-key.ts'
 import { deleteAll } from '../storage/delete-all.ts'
@@ -24,17 +24,19 @@ export async function sweepPacks ({ catalog, settings: { databaseName } }: Snaps
   for await (const objects of inBatches(storage.list(manifestPrefix(databaseName)), BATCH)) {
     const known = withKnownPacks(catalog, objects.map(({ key }) => basename(key, '.json')))
     for (const { key } of objects.filter(({ key }) => !known.has(basename(key, '.json')))) {
-      for (const { id } of (await manifestAt(storage, key)).packs) unused.delete(id)
+      for (const pack of await packsNamedBy(storage, key, unused)) unused.delete(pack)
     }
   }
   await deleteAll(storage, [...unused].map(pack => packKey(databaseName, pack)))
   for (const pack of unused) forgetDamagedPack(catalog, pack, storage.name)
 }
 
-async function manifestAt (storage: SnapshotStorage, key: string): Promise<ReturnType<typeof decodeManifest>> {
+/** None where the manifest is gone meanwhile. */
+async function packsNamedBy (storage: SnapshotStorage, key: string, packs: Iterable<string>): Promise<string[]> {
   try {
-    return decodeManifest(await readAll(await storage.get(key)))
+    return packsNamed(await readAll(await storage.get(key)), packs)
   } catch (error) {
+    if (codeOf(error) === 'FST_SNAPSHOT_STORAGE_MISSING') return []
     throw new Error(`no packs are removed as long as ${key} in ${storage.name} cannot be read, since it may name them: ${messageOf(error)}`, { cause: error })
   }
 }

@@ -4,7 +4,7 @@ import { updateSnapshotRow } from '../catalog/snapshots.ts'
 import { NotRestorableError } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import { requireOwn } from './own-snapshots.ts'
-import { marksOf, storeMarks } from './store-marks.ts'
+import { marksOf, placesOfMarks, storeMarks } from './store-marks.ts'
 
 /**
  * Changes what may change of a snapshot, in the required storages; the others follow.
@@ -16,13 +16,15 @@ export async function updateSnapshot (context: SnapshotContext, row: SnapshotRow
   return await changeMarks(context, row, change)
 }
 
-/** Stores marks in the required storages before the catalog says so. */
-export async function changeMarks ({ catalog, required }: SnapshotContext, row: SnapshotRow, change: Partial<Pick<SnapshotRow, 'pinned' | 'labels' | 'source' | 'name'>>): Promise<SnapshotRow> {
+/** Stores marks where they count before the catalog says so; other storages follow. */
+export async function changeMarks (context: SnapshotContext, row: SnapshotRow, change: Partial<Pick<SnapshotRow, 'pinned' | 'labels' | 'source' | 'name'>>): Promise<SnapshotRow> {
   const changed = { ...row, ...change, marksRevision: row.marksRevision + 1 }
-  for (const storage of required) await storeMarks(storage, changed, marksOf(changed))
+  const places = placesOfMarks(context, row)
+  for (const storage of places) await storeMarks(storage, changed, marksOf(changed))
+  const { catalog } = context
   let updated = updateSnapshotRow(catalog, row.id, { ...change, marksRevision: changed.marksRevision }) as SnapshotRow
   for (const { storage, state } of row.replicas) {
-    if (state === 'STORED' && !required.some(({ name }) => name === storage)) updated = recordReplica(catalog, row.id, storage, 'PENDING') ?? updated
+    if (state === 'STORED' && !places.some(({ name }) => name === storage)) updated = recordReplica(catalog, row.id, storage, 'PENDING') ?? updated
   }
   return updated
 }

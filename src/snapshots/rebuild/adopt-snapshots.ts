@@ -1,4 +1,5 @@
-import { isNameTaken, recordNewest, snapshotsOfOthers } from '../../catalog/snapshots.ts'
+import { snapshotsOfOthers } from '../../catalog/found-snapshots.ts'
+import { isNameTaken, recordNewest } from '../../catalog/snapshots.ts'
 import type { SnapshotContext } from '../context.ts'
 import { firstFree } from '../snapshot-name.ts'
 import { changeMarks } from '../update-snapshot.ts'
@@ -7,7 +8,8 @@ import { changeMarks } from '../update-snapshot.ts'
  * Takes the snapshots of other deployments over: from now on they are this one's, to be changed, counted by retention and
  * deleted. What tells so is stored beside each of them.
  * @param source only those of one deployment
- * @returns how many there were
+ * Deletions that one of them began are finished here.
+ * @returns how many snapshots there were
  */
 export async function adoptSnapshots (context: SnapshotContext, source: string | undefined, signal: AbortSignal): Promise<number> {
   const { catalog, logger, settings: { databaseName } } = context
@@ -15,12 +17,13 @@ export async function adoptSnapshots (context: SnapshotContext, source: string |
   for (const row of rows) {
     signal.throwIfAborted()
     // Where this deployment has one of that name, the other's gets a number here.
-    const name = firstFree(row.name, '-', taken => isNameTaken(catalog, databaseName, taken))
+    const name = row.deletedAt === null ? firstFree(row.name, '-', taken => isNameTaken(catalog, databaseName, taken)) : row.name
     await changeMarks(context, row, { source: catalog.source, name })
   }
+  const count = rows.filter(({ deletedAt }) => deletedAt === null).length
   if (rows.length > 0) {
     recordNewest(catalog, databaseName)
-    logger.warn({ snapshots: rows.length, source }, 'The snapshots of another deployment were taken over')
+    logger.warn({ snapshots: count, source }, 'The snapshots of another deployment were taken over')
   }
-  return rows.length
+  return count
 }

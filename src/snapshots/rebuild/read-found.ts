@@ -1,7 +1,7 @@
 import type { Trigger } from '../../catalog/schema.ts'
-import type { FoundSnapshot } from '../../catalog/snapshots.ts'
+import type { FoundSnapshot } from '../../catalog/found-snapshots.ts'
 import { codeOf, messageOf } from '../../errors.ts'
-import { manifestKey } from '../../format/keys.ts'
+import { manifestKey, marksKey } from '../../format/keys.ts'
 import { decodeManifest, type Manifest } from '../../format/manifest.ts'
 import type { Marks } from '../../format/marks.ts'
 import { isStorageFailure } from '../../storage/observed-storage.ts'
@@ -13,26 +13,26 @@ import { readMarks } from '../store-marks.ts'
 import { whatIsStored } from './find-packs.ts'
 import type { Listing } from './list-storage.ts'
 
-/** Whatever marks said that cannot be read: a snapshot that is kept does no harm. */
-const UNREADABLE_MARKS: Marks = { revision: 0, pinned: true, labels: {}, deletedAt: null }
+/** What was made of a snapshot in a storage. */
+export interface Reading { found: FoundSnapshot | null, unreadable: Unreadable[] }
 
-/** A manifest that makes no sense, or is of a newer version. */
+/** A manifest that makes no sense or is of a newer version, or marks that make no sense. */
 export interface Unreadable { storage: string, key: string, error: string }
 
 /**
  * Reads the manifest and the marks of a snapshot that was found in a storage.
- * @returns null where it was deleted meanwhile
+ * @returns nothing where it was deleted meanwhile
  * @throws what the storage throws
  */
-export async function readFound (storage: SnapshotStorage, database: string, id: string, listing: Listing, signal: AbortSignal): Promise<FoundSnapshot | Unreadable | null> {
+export async function readFound (storage: SnapshotStorage, database: string, id: string, listing: Listing, signal: AbortSignal): Promise<Reading> {
   const key = manifestKey(database, id)
   try {
     const manifest = decodeManifest(await readAll(await storage.get(key, { signal })))
     if (manifest.id !== id || manifest.database !== database) throw new Error(`it is that of snapshot ${manifest.name} of ${manifest.database}`)
     checkName(manifest.name)
-    const marks = listing.marks.has(id) ? await readMarks(storage, { id, database }, UNREADABLE_MARKS) : null
+    const { marks, unreadable } = listing.marks.has(id) ? await tryMarks(storage, database, id) : { marks: null, unreadable: [] }
     const state = await whatIsStored(storage, database, manifest.packs, listing)
-    return {
+    const found: FoundSnapshot = {
       row: {
         ...columnsOf(manifest),
         ...timesOf(manifest),
@@ -47,15 +47,27 @@ export async function readFound (storage: SnapshotStorage, database: string, id:
         pinned: marks?.pinned ?? false,
         labels: marks?.labels ?? {},
         marksRevision: marks?.revision ?? 0,
-        deletedAt: marks?.deletedAt ?? null,
-        replicas: [{ storage: storage.name, state }]
+        deletedAt: marks?.deletedAt ?? null
       },
-      packs: manifest.packs.map(pack => pack.id)
+      packs: manifest.packs.map(pack => pack.id),
+      storage: storage.name,
+      state
     }
+    return { found, unreadable }
   } catch (error) {
-    if (codeOf(error) === 'FST_SNAPSHOT_STORAGE_MISSING') return null
+    if (codeOf(error) === 'FST_SNAPSHOT_STORAGE_MISSING') return { found: null, unreadable: [] }
     if (isStorageFailure(error) || signal.aborted) throw error
-    return { storage: storage.name, key, error: messageOf(error) }
+    return { found: null, unreadable: [{ storage: storage.name, key, error: messageOf(error) }] }
+  }
+}
+
+/** Without its marks a snapshot still restores; it is not changed as long as they cannot be read. */
+async function tryMarks (storage: SnapshotStorage, database: string, id: string): Promise<{ marks: Marks | null, unreadable: Unreadable[] }> {
+  try {
+    return { marks: await readMarks(storage, { id, database }), unreadable: [] }
+  } catch (error) {
+    if (codeOf(error) !== undefined) throw error
+    return { marks: null, unreadable: [{ storage: storage.name, key: marksKey(database, id), error: messageOf(error) }] }
   }
 }
 

@@ -1,13 +1,14 @@
-import { recordCopied } from '../../catalog/replicas.ts'
+import { recordCopied, recordReplica } from '../../catalog/replicas.ts'
 import type { SnapshotRow } from '../../catalog/schema.ts'
 import { forgetDamagedPack, storagesWithDamage } from '../../catalog/snapshot-packs.ts'
 import { findById } from '../../catalog/snapshots.ts'
 import { codeOf, StorageError } from '../../errors.ts'
 import { manifestKey, packKey } from '../../format/keys.ts'
-import { decodeManifest, encodeManifest, type Manifest } from '../../format/manifest.ts'
+import { encodeManifest, undamagedBody, type Manifest } from '../../format/manifest.ts'
 import type { SnapshotStorage } from '../../storage/snapshot-storage.ts'
 import { readAll } from '../../storage/storage-key.ts'
 import type { SnapshotContext } from '../context.ts'
+import { ownerIn } from '../own-snapshots.ts'
 import { removePartialWrites } from '../remove-stored.ts'
 import { marksOf, storeMarks } from '../store-marks.ts'
 import { readManifest } from '../stored-snapshot.ts'
@@ -22,6 +23,11 @@ class DestinationFailure extends Error {}
  * @throws what the storage throws; FST_SNAPSHOT_DAMAGED where no other storage has the snapshot whole
  */
 export async function copySnapshot (context: SnapshotContext, row: SnapshotRow, destination: SnapshotStorage, signal: AbortSignal): Promise<void> {
+  // Another deployment may have taken it over while this one could not ask.
+  if (destination.fileOf === undefined && await ownerIn(context, destination, row) !== context.catalog.source) {
+    recordReplica(context.catalog, row.id, destination.name, 'STORED')
+    return
+  }
   const manifest = await fromReplicas(context, row, async storage => await readManifest(storage, row), destination.name)
   // Pins and labels may change until the copy is complete.
   for (let current = row; ; current = findById(context.catalog, row.id) as SnapshotRow) {
@@ -80,9 +86,10 @@ async function storeManifest (destination: SnapshotStorage, manifest: Manifest):
   }
 }
 
+/** Also one of a newer version. */
 function isManifest (bytes: Buffer): boolean {
   try {
-    decodeManifest(bytes)
+    undamagedBody(bytes)
     return true
   } catch {
     return false

@@ -24,7 +24,7 @@ export class Replicas {
 
   /** Waits until a new catalog knows what the storages have, or the first try to find that out has failed. */
   async known (): Promise<void> {
-    this.#known ??= Promise.allSettled(this.#keepers.filter(keeper => keeper.isUnlisted).map(async keeper => await keeper.list()))
+    this.#known ??= Promise.allSettled(this.#keepers.filter(keeper => keeper.listing.isMissing).map(async keeper => await keeper.listing.list()))
     await this.#known
   }
 
@@ -33,16 +33,21 @@ export class Replicas {
     if (this.#context.catalog.isReplaced) await this.known()
   }
 
-  /** Looks for what others have stored meanwhile. @returns false where there was no need to look */
-  async lookAgain (): Promise<boolean> {
-    const keepers = this.#keepers.filter(keeper => keeper.mayHaveNews)
-    await Promise.allSettled(keepers.map(async keeper => await keeper.list()))
-    return keepers.length > 0
+  /** Looks for what others have stored meanwhile. */
+  async lookAgain (): Promise<void> {
+    await Promise.allSettled(this.#keepers.map(async keeper => await keeper.listing.lookAgain()))
+  }
+
+  /** @throws why a storage never told what it has, in a catalog that is new */
+  requireListed (): void {
+    for (const { listing: { whyMissing } } of this.#keepers) {
+      if (whyMissing !== null) throw whyMissing.error
+    }
   }
 
   /** Enters all that the storages have in the catalog. @throws the first storage's error where all of them fail */
   async rebuild (): Promise<RebuildResult> {
-    const outcomes = await Promise.allSettled(this.#keepers.map(async keeper => await keeper.list()))
+    const outcomes = await Promise.allSettled(this.#keepers.map(async keeper => await keeper.listing.list()))
     const storages = outcomes.map((outcome, index) => {
       const storage = (this.#keepers[index] as StorageKeeper).name
       return outcome.status === 'fulfilled' ? { storage, ...outcome.value, error: null } : { storage, snapshots: 0, added: 0, unreadable: [], error: messageOf(outcome.reason) }

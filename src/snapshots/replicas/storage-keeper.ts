@@ -7,22 +7,16 @@ import type { StorageSettings } from '../../options-storages.ts'
 import { isStorageFailure } from '../../storage/observed-storage.ts'
 import type { SnapshotContext } from '../context.ts'
 import { finishDeletion } from '../delete-snapshot.ts'
-import { enterStorage, type Findings } from '../rebuild/enter-storage.ts'
-import { fillStorage } from './fill-storage.ts'
 import { copySnapshot } from './copy-snapshot.ts'
 import { limitStorage } from './limit-storage.ts'
 import { lockStorage } from './lock-storage.ts'
 import { probeStorage } from './probe-storage.ts'
 import { storagesOf } from './read-replica.ts'
+import { REGULAR_MS, StorageListing } from './storage-listing.ts'
 
 const FIRST_PAUSE_MS = 1_000
 const LONGEST_PAUSE_MS = 5 * 60_000
 const STOP_GRACE_MS = 2_000
-/** How often a storage is looked at while nothing happens. */
-const REGULAR_MS = 60 * 60_000
-/** The least time between two listings, and how often one may take its own time. */
-const LISTING_PAUSE_MS = 1_000
-const LISTING_SHARE = 10
 
 /**
  * Keeps one storage as it should be, in the background: tries it out, enters what it has in the catalog, makes the copies
@@ -32,6 +26,7 @@ export class StorageKeeper {
   readonly #context: SnapshotContext
   readonly #settings: StorageSettings
   readonly #stopped = new AbortController()
+  readonly listing: StorageListing
   /** Tries the storage out, and looks at it regularly. */
   #isWatching = false
   #isProbed = false
@@ -39,13 +34,11 @@ export class StorageKeeper {
   #isDueAgain = false
   #failures = 0
   #timer: NodeJS.Timeout | undefined
-  #listing: Promise<Findings> | null = null
-  #mayListAt = 0
-  #listRegularlyAt = 0
 
   constructor (context: SnapshotContext, settings: StorageSettings) {
     this.#context = context
     this.#settings = settings
+    this.listing = new StorageListing(context, settings, this.#stopped.signal)
   }
 
   get name (): string {
@@ -79,22 +72,6 @@ export class StorageKeeper {
   stop (): void {
     clearTimeout(this.#timer)
     this.#stopped.abort()
-  }
-
-  /** Enters what the storage has in the catalog. Whoever asks meanwhile gets the same answer. */
-  async list (): Promise<Findings> {
-    this.#listing ??= this.#list().finally(() => { this.#listing = null })
-    return await this.#listing
-  }
-
-  /** Whether the catalog has never been told of all that the storage has. */
-  get isUnlisted (): boolean {
-    return (this.#state?.listedAt ?? null) === null
-  }
-
-  /** Whether it is worth to look for what others have stored there meanwhile. */
-  get mayHaveNews (): boolean {
-    return this.#settings.storage.fileOf === undefined && this.#state?.isUp !== false && Date.now() >= this.#mayListAt
   }
 
   get #state (): ReturnType<typeof readStorage> {
@@ -140,7 +117,7 @@ export class StorageKeeper {
   async #work (): Promise<boolean> {
     const { signal } = this.#stopped
     await this.#probe()
-    if (this.isUnlisted || (this.#isWatching && this.mayHaveNews && Date.now() >= this.#listRegularlyAt)) await this.list()
+    if (this.listing.isMissing || (this.#isWatching && this.listing.isDue)) await this.listing.list()
     const lock = await lockStorage(this.#context, this.#settings.storage, 0)
     if (lock === null) return false
     try {
@@ -165,16 +142,6 @@ export class StorageKeeper {
     }
   }
 
-  async #list (): Promise<Findings> {
-    const began = Date.now()
-    const isFirst = this.isUnlisted
-    const findings = await enterStorage(this.#context, this.#settings.storage, this.#stopped.signal)
-    this.#listRegularlyAt = Date.now() + REGULAR_MS
-    this.#mayListAt = Date.now() + Math.max(LISTING_PAUSE_MS, LISTING_SHARE * (Date.now() - began))
-    if (isFirst) fillStorage(this.#context, this.#settings)
-    return findings
-  }
-
   /** One snapshot that cannot be copied holds up the others only where the storage itself fails. */
   async #copyAll (signal: AbortSignal): Promise<void> {
     const { catalog, settings: { databaseName } } = this.#context
@@ -195,10 +162,13 @@ export class StorageKeeper {
 
   async #removeDeleted (): Promise<void> {
     const { catalog, settings: { databaseName } } = this.#context
+    let isDone = true
     for (const row of unfinishedDeletions(catalog, databaseName)) {
       if (!row.replicas.some(({ storage }) => storage === this.name)) continue
-      if (!await finishDeletion(this.#context, row, [this.#settings.storage])) throw new Error('what is stored of a deleted snapshot could not be removed')
+      isDone = await finishDeletion(this.#context, row, [this.#settings.storage]) && isDone
+      if (!isDone && this.#state?.isUp === false) break // the others would fail as well
     }
+    if (!isDone) throw new Error('what is stored of a deleted snapshot could not be removed')
   }
 
   /** Once stopped, a storage that does not answer is not waited for long. */

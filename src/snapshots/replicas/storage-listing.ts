@@ -1,0 +1,88 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { readStorage } from '../../catalog/storage-states.ts'
+import type { StorageSettings } from '../../options-storages.ts'
+import type { SnapshotContext } from '../context.ts'
+import { enterStorage, type Findings } from '../rebuild/enter-storage.ts'
+import { fillStorage } from './fill-storage.ts'
+
+/** How often a storage is looked at while nothing happens. */
+export const REGULAR_MS = 60 * 60_000
+/** The least time between two listings, how much longer than the last one took, and how long somebody may wait for it to pass. */
+const PAUSE_MS = 1_000
+const PAUSE_SHARE = 10
+const WAIT_MS = 2_000
+
+/** Finds out what a storage has. */
+export class StorageListing {
+  readonly #context: SnapshotContext
+  readonly #settings: StorageSettings
+  readonly #signal: AbortSignal
+  #running: Promise<Findings> | null = null
+  #mayBeginAt = 0
+  #isDueAt = 0
+  #failure: { error: unknown } | null = null
+
+  /** @param signal ends it */
+  constructor (context: SnapshotContext, settings: StorageSettings, signal: AbortSignal) {
+    this.#context = context
+    this.#settings = settings
+    this.#signal = signal
+  }
+
+  /** Enters what the storage has in the catalog. Whoever asks meanwhile gets the same answer. */
+  async list (): Promise<Findings> {
+    this.#running ??= this.#list().finally(() => { this.#running = null })
+    return await this.#running
+  }
+
+  /** Whether the catalog has never been told of all that the storage has. */
+  get isMissing (): boolean {
+    return (this.#state?.listedAt ?? null) === null
+  }
+
+  /** Why that is so, where it was tried. */
+  get whyMissing (): { error: unknown } | null {
+    return this.isMissing ? this.#failure : null
+  }
+
+  /** Whether it is time to look for what others have stored there. */
+  get isDue (): boolean {
+    return this.#isShared && Date.now() >= this.#isDueAt
+  }
+
+  /** Looks for what others have stored there meanwhile; not where that must wait for long, or the storage is down. */
+  async lookAgain (): Promise<void> {
+    if (!this.#isShared) return
+    await this.#running?.catch(() => {}) // it began before what is asked for
+    const wait = this.#mayBeginAt - Date.now()
+    const isDown = this.#state?.isUp === false
+    if ((isDown && !this.isMissing) || wait > (isDown ? 0 : WAIT_MS)) return
+    await sleep(Math.max(0, wait), undefined, { signal: this.#signal })
+    await this.list()
+  }
+
+  /** Files of this machine are its own. */
+  get #isShared (): boolean {
+    return this.#settings.storage.fileOf === undefined
+  }
+
+  get #state (): ReturnType<typeof readStorage> {
+    return readStorage(this.#context.catalog, this.#context.settings.databaseName, this.#settings.storage.name)
+  }
+
+  async #list (): Promise<Findings> {
+    const began = Date.now()
+    const isFirst = this.isMissing
+    try {
+      const findings = await enterStorage(this.#context, this.#settings.storage, this.#signal)
+      this.#isDueAt = Date.now() + REGULAR_MS
+      if (isFirst) fillStorage(this.#context, this.#settings)
+      return findings
+    } catch (error) {
+      this.#failure = { error }
+      throw error
+    } finally {
+      this.#mayBeginAt = Date.now() + Math.max(PAUSE_MS, PAUSE_SHARE * (Date.now() - began))
+    }
+  }
+}
