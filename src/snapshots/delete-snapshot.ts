@@ -6,7 +6,7 @@ import { messageOf, PinnedError } from '../errors.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
 import { ownerIn, requireOwn } from './own-snapshots.ts'
-import { removeFailed, removeStored } from './remove-stored.ts'
+import { removeStored } from './remove-stored.ts'
 import { lockStorage } from './replicas/lock-storage.ts'
 import { marksOf, placesOfMarks, storeMarks } from './store-marks.ts'
 
@@ -55,16 +55,11 @@ async function removeUnlessBusy (context: SnapshotContext, row: SnapshotRow, sto
   try {
     // Another deployment may have taken it over while this one could not ask.
     const isOurs = storage.fileOf !== undefined || await ownerIn(context, storage, row) === context.catalog.source
-    if (isOurs) await (isWhole(row, storage) ? removeStored : removeFailed)(context, row, storage)
+    if (isOurs) await removeStored(context, row, storage)
     forgetReplica(context, row.id, storage.name)
   } finally {
     lock.release()
   }
-}
-
-/** Of what was never completed there may be parts. */
-function isWhole ({ status, replicas }: SnapshotRow, { name }: SnapshotStorage): boolean {
-  return status !== 'FAILED' && replicas.some(({ storage, state }) => storage === name && state === 'STORED')
 }
 
 /** Once nothing is stored of it anywhere, its packs are of no interest any more. */

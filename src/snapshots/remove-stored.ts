@@ -11,24 +11,19 @@ type Named = Pick<SnapshotRow, 'id' | 'database'>
 
 /**
  * Removes what a storage has of one snapshot: without its manifest it is none there any more; of its packs those go that no
- * other snapshot there needs.
+ * other snapshot there needs. Parts of uploads that failed, or came late, go as well.
  */
 export async function removeStored (context: SnapshotContext, { id, database }: Named, storage: SnapshotStorage): Promise<void> {
   await storage.delete(manifestKey(database, id))
   await sweepPacks(context, storage, [...new Set([id, ...packsOf(context.catalog, id)])], id)
+  await removePartialWrites(context, storage, { id, database })
   await storage.delete(marksKey(database, id))
 }
 
 /** Removes a creation that came to nothing from every storage it can have reached. */
 export async function removeEverywhere (context: SnapshotContext, snapshot: Named): Promise<void> {
-  for (const storage of context.required) await removeFailed(context, snapshot, storage)
+  for (const storage of context.required) await removeStored(context, snapshot, storage)
   context.catalog.write(change => { recordPacks(change, snapshot.id, []) })
-}
-
-/** Removes what a storage may have of a creation that came to nothing, parts of an upload included. */
-export async function removeFailed (context: SnapshotContext, snapshot: Named, storage: SnapshotStorage): Promise<void> {
-  await removeStored(context, snapshot, storage)
-  await removePartialWrites(context, storage, snapshot)
 }
 
 /** Removes what failed or killed writes of a pack have left. A storage that does not let this process look for it may have its own rules. */
