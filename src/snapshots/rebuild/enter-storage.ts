@@ -56,6 +56,7 @@ export async function enterStorage (context: SnapshotContext, storage: SnapshotS
   recordStorage(catalog, databaseName, storage.name, { listedAt: listedAt.toISOString() })
   if (findings.added > 0) {
     recordNewest(catalog, databaseName)
+    await context.tidyCatalog()
     logger.info({ storage: storage.name, added: findings.added }, 'Snapshots were found in a storage')
   }
   if (findings.unreadable.length > 0) logger.warn({ ...findings, unreadable: findings.unreadable.slice(0, 10) }, `Manifests or marks in ${storage.name} cannot be read: ${findings.unreadable.length}. They are left as they are`)
@@ -86,7 +87,6 @@ async function enterUnknown (context: SnapshotContext, storage: SnapshotStorage,
     if (found.length >= ENTERED_AT_ONCE) await enter()
   }
   await enter()
-  await context.tidyCatalog()
 }
 
 /** @returns how many were not known */
