@@ -21,6 +21,8 @@ const tasks: { [K in TaskName]: () => Promise<Task<K>> } = {
   'copy-database': async () => (await import('./apply/copy-database.ts')).copyDatabase,
   'create-image': async () => (await import('./create/create-image.ts')).createImage,
   'judge-content': async () => (await import('./apply/judge-content.ts')).judgeContent,
+  'diff-tables': async () => (await import('./tables/diff-tables.ts')).diffTables,
+  'inspect-tables': async () => (await import('./tables/inspect-tables.ts')).inspectTables,
   migrate: async () => (await import('./migrate.ts')).migrate,
   'stage-image': async () => (await import('./stage/stage-image.ts')).stageImage
 }

@@ -5,6 +5,8 @@ import type { CheckpointInput } from './checkpoint.ts'
 import type { CopyDatabaseInput } from './apply/copy-database.ts'
 import type { CreateImageInput, CreateImageResult } from './create/create-image.ts'
 import type { JudgeContentInput, Verdict } from './apply/judge-content.ts'
+import type { DatabaseContents, InspectTablesInput } from './tables/inspect-tables.ts'
+import type { DatabaseDiff, DiffTablesInput } from './tables/diff-tables.ts'
 import type { MigrateInput } from './migrate.ts'
 import type { StageImageInput, StageImageResult } from './stage/stage-image.ts'
 import type { FileState } from './pages/file-state.ts'
@@ -17,6 +19,8 @@ export interface Tasks {
   'apply-image': { input: ApplyImageInput, result: ApplyImageResult }
   'check-integrity': { input: CheckIntegrityInput, result: IntegrityReport }
   'judge-content': { input: JudgeContentInput, result: Verdict }
+  'inspect-tables': { input: InspectTablesInput, result: DatabaseContents }
+  'diff-tables': { input: DiffTablesInput, result: DatabaseDiff }
   migrate: { input: MigrateInput, result: void }
   checkpoint: { input: CheckpointInput, result: void }
 }

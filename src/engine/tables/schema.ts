@@ -1,0 +1,102 @@
+import type Database from 'better-sqlite3'
+import { messageOf } from '../../errors.ts'
+
+export interface Column {
+  name: string
+  /** As declared; empty where nothing is. */
+  type: string
+  isNotNull: boolean
+  /** The expression of its DEFAULT. */
+  default: string | null
+  /** Its place in the primary key, from 1; 0 where it is no part of that. */
+  keyPosition: number
+  /** Whether it is computed from the others, and whether the result is stored. */
+  generated: 'virtual' | 'stored' | null
+}
+
+/** `virtual` is computed by a module; `shadow` holds what such a module keeps. */
+export type TableKind = 'table' | 'virtual' | 'shadow'
+
+export interface Table {
+  name: string
+  kind: TableKind
+  isWithoutRowid: boolean
+  isStrict: boolean
+  columns: Column[]
+  /** The statement that made it. */
+  sql: string
+}
+
+/** An index, trigger or view. */
+export interface SchemaObject {
+  type: 'index' | 'trigger' | 'view'
+  name: string
+  /** The table it belongs to; a view's own name. */
+  table: string
+  sql: string
+}
+
+/** A column of a primary key; SQLite allows NULL in most, any number of times. */
+export interface KeyColumn { name: string, collation: string, canBeNull: boolean }
+
+/** SQLite compares names without regard to the case of ASCII letters. */
+export const isSameName = (a: string, b: string): boolean => asciiLower(a) === asciiLower(b)
+const asciiLower = (name: string): string => name.replace(/[A-Z]/g, letter => letter.toLowerCase())
+
+export const findNamed = <T extends { name: string }>(objects: T[], name: string): T | undefined => objects.find(object => isSameName(object.name, name))
+
+/** A name as it stands in SQL. */
+export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+/** The tables of one of the connection's databases, without SQLite's own. */
+export function tablesOf (database: Database.Database, schema: string): Table[] {
+  const rows = database.prepare(`
+    SELECT list.name, list.type AS kind, list.wr, list.strict, object.sql
+    FROM pragma_table_list AS list JOIN ${quoted(schema)}.sqlite_schema AS object ON object.name = list.name AND object.type = 'table'
+    WHERE list.schema = ? AND list.type <> 'view' AND list.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY list.name`).all(schema) as Array<{ name: string, kind: TableKind, wr: number, strict: number, sql: string }>
+  return rows.map(({ name, kind, wr, strict, sql }) => ({ name, kind, isWithoutRowid: wr === 1, isStrict: strict === 1, columns: columnsOf(database, schema, name, kind), sql }))
+}
+
+const GENERATED: Record<number, Column['generated']> = { 2: 'virtual', 3: 'stored' }
+
+function columnsOf (database: Database.Database, schema: string, table: string, kind: TableKind): Column[] {
+  try {
+    const rows = database.prepare('SELECT name, type, "notnull" AS isNotNull, dflt_value AS byDefault, pk, hidden FROM pragma_table_xinfo(?, ?)')
+      .all(table, schema) as Array<{ name: string, type: string, isNotNull: number, byDefault: string | null, pk: number, hidden: number }>
+    return rows.map(({ name, type, isNotNull, byDefault, pk, hidden }) => ({ name, type, isNotNull: isNotNull === 1, default: byDefault, keyPosition: pk, generated: GENERATED[hidden] ?? null }))
+  } catch (error) {
+    if (kind !== 'virtual') throw error
+    return [] // of a module that only the application has
+  }
+}
+
+/** Indexes, triggers and views in the order they were made, without the indexes that a table's own constraints make. */
+export function objectsOf (database: Database.Database, schema: string): SchemaObject[] {
+  return database.prepare(`SELECT type, name, tbl_name AS "table", sql FROM ${quoted(schema)}.sqlite_schema WHERE type <> 'table' AND sql IS NOT NULL ORDER BY rowid`).all() as SchemaObject[]
+}
+
+/** The columns whose values tell a table's rows apart; null where its declaration names none. */
+export function keyOf (database: Database.Database, schema: string, { name, columns }: Table): KeyColumn[] | null {
+  const rowid = columns.find(({ keyPosition }) => keyPosition === 1)
+  if (rowid === undefined) return null
+  const index = database.prepare("SELECT name FROM pragma_index_list(?, ?) WHERE origin = 'pk'").pluck().get(name, schema)
+  if (index === undefined) return [{ name: rowid.name, collation: 'BINARY', canBeNull: false }] // an INTEGER PRIMARY KEY needs none
+  const parts = database.prepare('SELECT name, coll AS collation FROM pragma_index_xinfo(?, ?) WHERE key = 1 ORDER BY seqno').all(index, schema) as Array<Pick<KeyColumn, 'name' | 'collation'>>
+  return parts.map(part => ({ ...part, canBeNull: findNamed(columns, part.name)?.isNotNull === false }))
+}
+
+/** @throws where a virtual table needs a module that only the application has, or its rows are damaged */
+export function countRows (database: Database.Database, schema: string, table: string): number {
+  const count = (how: string): number => database.prepare(`SELECT count(*) FROM ${schema}.${quoted(table)} ${how}`).pluck().get() as number
+  try {
+    return count('')
+  } catch (error) {
+    if (!/no such collation/.test(messageOf(error))) throw error
+    return count('NOT INDEXED') // the application's collations are in its indexes only
+  }
+}
+
+/** A name for the rowid that no column has taken; null where there is none, or no rowid. */
+export function rowidNameOf ({ columns, isWithoutRowid }: Table): string | null {
+  return isWithoutRowid ? null : ['rowid', '_rowid_', 'oid'].find(name => findNamed(columns, name) === undefined) ?? null
+}
