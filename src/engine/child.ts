@@ -24,6 +24,7 @@ const tasks: { [K in TaskName]: () => Promise<Task<K>> } = {
   'diff-tables': async () => (await import('./tables/diff-tables.ts')).diffTables,
   'inspect-tables': async () => (await import('./tables/inspect-tables.ts')).inspectTables,
   migrate: async () => (await import('./migrate.ts')).migrate,
+  'restore-tables': async () => (await import('./tables/restore-tables.ts')).restoreTables,
   'stage-image': async () => (await import('./stage/stage-image.ts')).stageImage
 }
 

@@ -7,6 +7,7 @@ import type { CreateImageInput, CreateImageResult } from './create/create-image.
 import type { JudgeContentInput, Verdict } from './apply/judge-content.ts'
 import type { DatabaseContents, InspectTablesInput } from './tables/inspect-tables.ts'
 import type { DatabaseDiff, DiffTablesInput } from './tables/diff-tables.ts'
+import type { RestoreTablesInput, RestoreTablesResult } from './tables/restore-tables.ts'
 import type { MigrateInput } from './migrate.ts'
 import type { StageImageInput, StageImageResult } from './stage/stage-image.ts'
 import type { FileState } from './pages/file-state.ts'
@@ -21,6 +22,7 @@ export interface Tasks {
   'judge-content': { input: JudgeContentInput, result: Verdict }
   'inspect-tables': { input: InspectTablesInput, result: DatabaseContents }
   'diff-tables': { input: DiffTablesInput, result: DatabaseDiff }
+  'restore-tables': { input: RestoreTablesInput, result: RestoreTablesResult }
   migrate: { input: MigrateInput, result: void }
   checkpoint: { input: CheckpointInput, result: void }
 }

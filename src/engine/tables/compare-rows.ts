@@ -41,7 +41,7 @@ export const exactly = (row: string, columns: string[]): string => columns.map(n
 export const sameKey = (key: KeyColumn[]): string => key.map(({ name, collation }) => `l.${quoted(name)} = s.${quoted(name)} COLLATE ${quoted(collation)}`).join(' AND ')
 
 /** Whether a row has no key, as SQL. */
-const isKeyless = (row: string, key: KeyColumn[] | null): string => {
+export const isKeyless = (row: string, key: KeyColumn[] | null): string => {
   const nullable = (key ?? []).filter(({ canBeNull }) => canBeNull)
   return key === null ? 'true' : ['false', ...nullable.map(({ name }) => `+${row}.${quoted(name)} IS NULL`)].join(' OR ')
 }
@@ -53,11 +53,14 @@ export function keylessRows ({ table, columns, key }: Comparison): string {
   return `SELECT ${columns.map(quoted).join(', ')}, sum("side of row") AS "surplus of row" FROM (${side('snapshot', 1)} UNION ALL ${side('main', -1)}) AS r GROUP BY ${exactly('r', columns)}`
 }
 
+/** Whether there can be such rows. */
+export const canBeKeyless = ({ key }: Comparison): boolean => key === null || key.some(({ canBeNull }) => canBeNull)
+
 export interface RowCounts { onlyInSnapshot: number, onlyInLive: number, changed: number }
 
 /** Counts how the rows of both databases differ. */
 export function countDifferences (database: Database.Database, comparison: Comparison): RowCounts {
-  const [more, less] = database.prepare(`SELECT total(max("surplus of row", 0)), total(max(-"surplus of row", 0)) FROM (${keylessRows(comparison)})`).raw().get() as [number, number]
+  const [more, less] = !canBeKeyless(comparison) ? [0, 0] : database.prepare(`SELECT total(max("surplus of row", 0)), total(max(-"surplus of row", 0)) FROM (${keylessRows(comparison)})`).raw().get() as [number, number]
   if (comparison.key === null) return { onlyInSnapshot: more, onlyInLive: less, changed: 0 }
   const { table, columns, key } = comparison
   const [matched, changed] = database.prepare(`

@@ -54,19 +54,18 @@ export function tablesOf (database: Database.Database, schema: string): Table[] 
     SELECT list.name, list.type AS kind, list.wr, list.strict, object.sql
     FROM pragma_table_list AS list JOIN ${quoted(schema)}.sqlite_schema AS object ON object.name = list.name AND object.type = 'table'
     WHERE list.schema = ? AND list.type <> 'view' AND list.name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY list.name`).all(schema) as Array<{ name: string, kind: TableKind, wr: number, strict: number, sql: string }>
-  return rows.map(({ name, kind, wr, strict, sql }) => ({ name, kind, isWithoutRowid: wr === 1, isStrict: strict === 1, columns: columnsOf(database, schema, name, kind), sql }))
+  return rows.map(({ name, kind, wr, strict, sql }) => ({ name, kind, isWithoutRowid: wr === 1, isStrict: strict === 1, columns: columnsOf(database, schema, name), sql }))
 }
 
 const GENERATED: Record<number, Column['generated']> = { 2: 'virtual', 3: 'stored' }
 
-function columnsOf (database: Database.Database, schema: string, table: string, kind: TableKind): Column[] {
+function columnsOf (database: Database.Database, schema: string, table: string): Column[] {
   try {
     const rows = database.prepare('SELECT name, type, "notnull" AS isNotNull, dflt_value AS byDefault, pk, hidden FROM pragma_table_xinfo(?, ?)')
       .all(table, schema) as Array<{ name: string, type: string, isNotNull: number, byDefault: string | null, pk: number, hidden: number }>
     return rows.map(({ name, type, isNotNull, byDefault, pk, hidden }) => ({ name, type, isNotNull: isNotNull === 1, default: byDefault, keyPosition: pk, generated: GENERATED[hidden] ?? null }))
-  } catch (error) {
-    if (kind !== 'virtual') throw error
-    return [] // of a module that only the application has
+  } catch {
+    return [] // of a virtual table whose module only the application has
   }
 }
 
@@ -77,10 +76,10 @@ export function objectsOf (database: Database.Database, schema: string): SchemaO
 
 /** The columns whose values tell a table's rows apart; null where its declaration names none. */
 export function keyOf (database: Database.Database, schema: string, { name, columns }: Table): KeyColumn[] | null {
-  const rowid = columns.find(({ keyPosition }) => keyPosition === 1)
-  if (rowid === undefined) return null
-  const index = database.prepare("SELECT name FROM pragma_index_list(?, ?) WHERE origin = 'pk'").pluck().get(name, schema)
-  if (index === undefined) return [{ name: rowid.name, collation: 'BINARY', canBeNull: false }] // an INTEGER PRIMARY KEY needs none
+  const first = columns.find(({ keyPosition }) => keyPosition === 1)
+  if (first === undefined) return null
+  const index = keyIndexOf(database, schema, name)
+  if (index === undefined) return [{ name: first.name, collation: 'BINARY', canBeNull: false }]
   const parts = database.prepare('SELECT name, coll AS collation FROM pragma_index_xinfo(?, ?) WHERE key = 1 ORDER BY seqno').all(index, schema) as Array<Pick<KeyColumn, 'name' | 'collation'>>
   return parts.map(part => ({ ...part, canBeNull: findNamed(columns, part.name)?.isNotNull === false }))
 }
@@ -96,7 +95,12 @@ export function countRows (database: Database.Database, schema: string, table: s
   }
 }
 
-/** A name for the rowid that no column has taken; null where there is none, or no rowid. */
-export function rowidNameOf ({ columns, isWithoutRowid }: Table): string | null {
-  return isWithoutRowid ? null : ['rowid', '_rowid_', 'oid'].find(name => findNamed(columns, name) === undefined) ?? null
+/** An INTEGER PRIMARY KEY has none: it is the rowid. */
+const keyIndexOf = (database: Database.Database, schema: string, table: string): unknown =>
+  database.prepare("SELECT name FROM pragma_index_list(?, ?) WHERE origin = 'pk'").pluck().get(table, schema)
+
+/** A name for a rowid that is none of the columns, nor a column's name; null where there is none. */
+export function hiddenRowidOf (database: Database.Database, schema: string, { name, columns, isWithoutRowid }: Table): string | null {
+  const isColumn = columns.some(({ keyPosition }) => keyPosition > 0) && keyIndexOf(database, schema, name) === undefined
+  return isWithoutRowid || isColumn ? null : ['rowid', '_rowid_', 'oid'].find(alias => findNamed(columns, alias) === undefined) ?? null
 }
