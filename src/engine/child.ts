@@ -25,6 +25,7 @@ const tasks: { [K in TaskName]: () => Promise<Task<K>> } = {
   'inspect-tables': async () => (await import('./tables/inspect-tables.ts')).inspectTables,
   migrate: async () => (await import('./migrate.ts')).migrate,
   'restore-tables': async () => (await import('./tables/restore-tables.ts')).restoreTables,
+  salvage: async () => (await import('./salvage/salvage.ts')).salvage,
   'stage-image': async () => (await import('./stage/stage-image.ts')).stageImage
 }
 

@@ -8,6 +8,7 @@ import type { JudgeContentInput, Verdict } from './apply/judge-content.ts'
 import type { DatabaseContents, InspectTablesInput } from './tables/inspect-tables.ts'
 import type { DatabaseDiff, DiffTablesInput } from './tables/diff-tables.ts'
 import type { RestoreTablesInput, RestoreTablesResult } from './tables/restore-tables.ts'
+import type { SalvageInput, SalvageReport } from './salvage/salvage.ts'
 import type { MigrateInput } from './migrate.ts'
 import type { StageImageInput, StageImageResult } from './stage/stage-image.ts'
 import type { FileState } from './pages/file-state.ts'
@@ -23,6 +24,7 @@ export interface Tasks {
   'inspect-tables': { input: InspectTablesInput, result: DatabaseContents }
   'diff-tables': { input: DiffTablesInput, result: DatabaseDiff }
   'restore-tables': { input: RestoreTablesInput, result: RestoreTablesResult }
+  salvage: { input: SalvageInput, result: SalvageReport }
   migrate: { input: MigrateInput, result: void }
   checkpoint: { input: CheckpointInput, result: void }
 }

@@ -26,17 +26,17 @@ export function restoreRows (database: Database.Database, plan: PlannedTable[], 
   }
   const restored = plan.map(table => restoreTable(database, table, mode))
   for (const { triggers } of plan) {
-    for (const { sql } of triggers) database.exec(sql)
+    for (const { sql } of triggers) database.prepare(sql).run()
   }
   return restored
 }
 
 function restoreTable (database: Database.Database, { snapshot, live, indexes }: PlannedTable, mode: RestoreMode): RestoredTable {
-  if (live === null) database.exec(snapshot.sql)
+  if (live === null) database.prepare(snapshot.sql).run()
   const name = live?.name ?? snapshot.name
   const deletedRows = mode === 'replace' ? database.prepare(`DELETE FROM main.${quoted(name)}`).run().changes : 0
   const insertedRows = live === null || mode === 'replace' ? copyRows(database, snapshot, live ?? snapshot) : addMissingRows(database, snapshot, live)
-  for (const { sql } of indexes) if (live === null) database.exec(sql)
+  for (const { sql } of indexes) if (live === null) database.prepare(sql).run()
   raiseSequence(database, snapshot.name, name)
   return { name, isNew: live === null, deletedRows, insertedRows }
 }

@@ -96,11 +96,17 @@ export function countRows (database: Database.Database, schema: string, table: s
 }
 
 /** An INTEGER PRIMARY KEY has none: it is the rowid. */
-const keyIndexOf = (database: Database.Database, schema: string, table: string): unknown =>
+export const keyIndexOf = (database: Database.Database, schema: string, table: string): unknown =>
   database.prepare("SELECT name FROM pragma_index_list(?, ?) WHERE origin = 'pk'").pluck().get(table, schema)
 
+/** The column that is the rowid; null where none is. */
+export function rowidColumnOf (database: Database.Database, schema: string, { name, columns }: Table): string | null {
+  const first = columns.find(({ keyPosition }) => keyPosition === 1)
+  return first === undefined || keyIndexOf(database, schema, name) !== undefined ? null : first.name
+}
+
 /** A name for a rowid that is none of the columns, nor a column's name; null where there is none. */
-export function hiddenRowidOf (database: Database.Database, schema: string, { name, columns, isWithoutRowid }: Table): string | null {
-  const isColumn = columns.some(({ keyPosition }) => keyPosition > 0) && keyIndexOf(database, schema, name) === undefined
-  return isWithoutRowid || isColumn ? null : ['rowid', '_rowid_', 'oid'].find(alias => findNamed(columns, alias) === undefined) ?? null
+export function hiddenRowidOf (database: Database.Database, schema: string, table: Table): string | null {
+  if (table.isWithoutRowid || rowidColumnOf(database, schema, table) !== null) return null
+  return ['rowid', '_rowid_', 'oid'].find(alias => findNamed(table.columns, alias) === undefined) ?? null
 }
