@@ -44,15 +44,17 @@ function addRows (schema: SalvagedSchema, file: PageFile, number: number, isGues
   const page = parsePage(file.read(number), number, file.usable)
   if (page === null || !page.isTable || !page.isLeaf) return false
   const { rows, badCells } = readRows(file, page)
-  const found = rows.map(({ values }) => asSchemaRow(values))
-  if (isGuess && (rows.length === 0 || found.includes(null))) return false
-  schema.badRows += badCells + found.filter(row => row === null).length
-  found.forEach((row, index) => {
-    if (row === null || schema.rows.some(other => other.type === row.type && other.name === row.name)) return
-    schema.encoding ??= row.encoding
-    schema.rows.push(row)
-    for (const overflow of rows[index]?.overflow ?? []) file.claim(overflow)
-  })
+  if (isGuess && (rows.length === 0 || rows.some(({ values }) => asSchemaRow(values) === null))) return false
+  schema.badRows += badCells
+  for (const { values, overflow } of rows) {
+    const row = asSchemaRow(values)
+    if (row === null) schema.badRows++
+    else if (!schema.rows.some(other => other.type === row.type && other.name === row.name)) {
+      schema.encoding ??= row.encoding
+      schema.rows.push(row)
+      for (const page of overflow) file.claim(page)
+    }
+  }
   return true
 }
 

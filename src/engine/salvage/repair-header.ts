@@ -1,7 +1,8 @@
 import { fstatSync, writeSync } from 'node:fs'
 import { HEADER_BYTES } from '../database-header.ts'
 import { readFully } from '../pages/page-reader.ts'
-import { isPlausible } from './tree-page.ts'
+import { PageFile } from './page-file.ts'
+import { isPlausible, parsePage, readRows } from './tree-page.ts'
 
 export interface Layout { pageSize: number, reserved: number }
 
@@ -9,7 +10,7 @@ const MAGIC = Buffer.from('SQLite format 3\0', 'latin1')
 const PAGE_SIZES = [512, 1024, 2048, 4096, 8192, 16384, 32768, 65536]
 /** What must be at 21: parts of a page that cells may take. */
 const FRACTIONS = Buffer.from([64, 32, 32])
-const MOST_RESERVED = 64
+const LEAST_USABLE = 480
 const SAMPLES = 2000
 const WAL_MAGIC = 0x377f0682
 const FIRST_CHANGEABLE_MODE = 1
@@ -33,8 +34,7 @@ export function repairHeader (descriptor: number, log: number | null): { layout:
   put(16, Buffer.from([pageSize >> 8 & 0xff, pageSize === 65536 ? 1 : 0]), `the page size, which is ${pageSize}`)
   const mode = [header[18], header[19]].every(version => version === 1 || version === 2) ? header.subarray(18, 20) : Buffer.from([FIRST_CHANGEABLE_MODE, FIRST_CHANGEABLE_MODE])
   put(18, mode, 'the file format versions')
-  const reserved = Number(header[20])
-  put(20, Buffer.from([reserved > MOST_RESERVED || pageSize - reserved < 480 ? 0 : reserved]), 'the number of reserved bytes')
+  put(20, Buffer.from([findReserved(descriptor, pageSize, Number(header[20]))]), 'the number of reserved bytes')
   put(21, FRACTIONS, 'the payload fractions')
   if (repaired.length > 0) writeSync(descriptor, fixed, 0, HEADER_BYTES, 0)
   return { layout: { pageSize, reserved: Number(fixed[20]) }, repaired }
@@ -62,4 +62,21 @@ function countPlausible (descriptor: number, pageSize: number): number {
     if (isPlausible(readFully(descriptor, pageSize, index * pageSize), index + 1, pageSize)) plausible++
   }
   return plausible * step
+}
+
+/** Extensions may keep bytes at the end of each page; with a wrong number of them fewer rows can be read. */
+function findReserved (descriptor: number, pageSize: number, said: number): number {
+  if (said === 0 || pageSize - said < LEAST_USABLE) return 0
+  const [withSaid, without] = [said, 0].map(reserved => countRows(new PageFile(descriptor, pageSize, reserved))) as [number, number]
+  return withSaid >= without ? said : 0
+}
+
+function countRows (file: PageFile): number {
+  const step = Math.max(1, Math.floor(file.pageCount / SAMPLES))
+  let rows = 0
+  for (let number = 1; number <= file.pageCount; number += step) {
+    const page = parsePage(file.read(number), number, file.usable)
+    if (page !== null) rows += readRows(file, page).rows.length
+  }
+  return rows
 }

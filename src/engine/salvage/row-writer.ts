@@ -7,7 +7,20 @@ import { RawText, type Value } from './record.ts'
 import type { TableShape } from './shapes.ts'
 import type { Row } from './tree-page.ts'
 
-type Bound = null | bigint | number | string | Buffer
+/** How rows of one length go into a table. */
+interface Plan {
+  table: string
+  columns: string[]
+  /** Which value of the record goes into each column; -1 is the rowid. */
+  sources: number[]
+  /** By their placeholders. */
+  statements: Map<string, Database.Statement>
+}
+
+const ROWID = -1
+
+/** SQLite makes tables of 2000; what seems to have more is hardly a row. */
+const MOST_COLUMNS = 1900
 
 /** Writes rows as they were stored into the tables of a new database, and into one table what has no place in them. */
 export class RowWriter {
@@ -17,7 +30,8 @@ export class RowWriter {
   readonly #database: Database.Database
   readonly #encoding: Encoding
   readonly #taken: Set<string>
-  readonly #statements = new Map<string, Database.Statement>()
+  /** By table and number of values. */
+  readonly #plans = new Map<string, Plan>()
   #lostColumns = 0
 
   /** @param taken names of the schema */
@@ -29,27 +43,32 @@ export class RowWriter {
 
   /** @returns why the row could not be written to its table; null where it could */
   write (shape: TableShape, { rowid, values }: Row): string | null {
-    const { name, stored, rowidName } = shape
-    const columns = rowidName === null ? [] : [rowidName]
-    const bound: Value[] = rowidName === null ? [] : [rowid]
-    values.forEach((value, index) => {
-      const column = stored[index]
-      if (column === undefined || column.isGenerated) return
-      columns.push(quoted(column.name))
-      bound.push(column.isRowid ? rowid : value)
-    })
     try {
-      this.#insert(name, columns, bound)
+      this.#insert(this.#planFor(shape, values.length), rowid, values)
       return null
     } catch (error) {
       return messageOf(error)
     }
   }
 
+  #planFor ({ name, stored, rowidName }: TableShape, length: number): Plan {
+    const key = `${length} ${name}`
+    let plan = this.#plans.get(key)
+    if (plan === undefined) {
+      const written = stored.slice(0, length).map(({ name, isGenerated, isRowid }, index) => ({ name: quoted(name), source: isRowid ? ROWID : index, isGenerated })).filter(({ isGenerated }) => !isGenerated)
+      const columns = rowidName === null ? written : [{ name: rowidName, source: ROWID }, ...written]
+      this.#plans.set(key, plan = { table: name, columns: columns.map(({ name }) => name), sources: columns.map(({ source }) => source), statements: new Map() })
+    }
+    return plan
+  }
+
   /** Keeps a row that has no place in its table, or whose table is not known. */
   keep (table: string | null, page: number, reason: string, { rowid, values }: Row): void {
-    this.#widen(values.length)
-    this.#insert(String(this.lostAndFound), ['"table"', 'page', 'reason', 'id', ...values.map((_, index) => `c${index}`)], [table === null ? null : this.#text(table), BigInt(page), this.#text(reason), rowid, ...values])
+    const kept = values.slice(0, MOST_COLUMNS)
+    this.#widen(kept.length)
+    const columns = ['"table"', 'page', 'reason', 'id', ...kept.map((_, index) => `c${index}`)]
+    const plan: Plan = { table: String(this.lostAndFound), columns, sources: columns.map((_, index) => index), statements: new Map() }
+    this.#insert(plan, null, [table === null ? null : this.#text(table), BigInt(page), this.#text(reason), rowid, ...kept])
     this.lostRows++
   }
 
@@ -67,17 +86,16 @@ export class RowWriter {
     for (; this.#lostColumns < columns; this.#lostColumns++) this.#database.exec(`ALTER TABLE ${this.lostAndFound} ADD COLUMN c${this.#lostColumns}`)
   }
 
-  /** Text that is not what its encoding allows is kept byte for byte, as is all in UTF-16, which JavaScript might change. */
-  #insert (table: string, columns: string[], values: Value[]): void {
-    const bound = values.map(value => value instanceof RawText ? this.#bound(value) : { value, isText: false })
-    const places = bound.map(({ isText }) => isText ? 'CAST(? AS TEXT)' : '?').join(', ')
-    const sql = `INSERT INTO ${quoted(table)} (${columns.join(', ')}) VALUES (${places})`
-    let statement = this.#statements.get(sql)
-    if (statement === undefined) this.#statements.set(sql, statement = this.#database.prepare(sql))
-    statement.run(bound.map(({ value }) => value))
+  #insert ({ table, columns, sources, statements }: Plan, rowid: bigint | null, values: Value[]): void {
+    const bound = sources.map(source => source === ROWID ? rowid : this.#readable(values[source] as Value))
+    const places = bound.map(value => value instanceof RawText ? 'CAST(? AS TEXT)' : '?').join(', ')
+    let statement = statements.get(places)
+    if (statement === undefined) statements.set(places, statement = this.#database.prepare(`INSERT INTO ${quoted(table)} (${columns.join(', ')}) VALUES (${places})`))
+    statement.run(bound.map(value => value instanceof RawText ? value.bytes : value))
   }
 
-  #bound ({ bytes }: RawText): { value: Bound, isText: boolean } {
-    return this.#encoding === 'UTF-8' && isUtf8(bytes) ? { value: bytes.toString('utf8'), isText: false } : { value: bytes, isText: true }
+  /** Text that is not what its encoding allows is kept byte for byte, as is all in UTF-16, which JavaScript might change. */
+  #readable (value: Value): Value | string {
+    return value instanceof RawText && this.#encoding === 'UTF-8' && isUtf8(value.bytes) ? value.bytes.toString('utf8') : value
   }
 }

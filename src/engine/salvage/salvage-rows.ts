@@ -132,8 +132,8 @@ export class RowSalvage {
     if (rows.length === 0 || rows.length < badCells) return // chance, most likely
     this.#file.claim(number)
     const homes = trees.filter(tree => tree.isTable === page.isTable && this.#canHold(tree, page, rows))
-    if (homes.length === 1 && homes[0]?.row.type === 'table') {
-      const home = homes[0]
+    const [home, ...others] = homes
+    if (home?.row.type === 'table' && others.length === 0) {
       home.tally.unreadableRows += badCells
       home.tally.strayRows += this.#write(home, number, rows)
       return

@@ -172,6 +172,8 @@ for (const [what, repaired, damage] of [
   ['an impossible page size', /page size, which is 1024/, (bytes: Buffer) => bytes.writeUInt16BE(999, 16)],
   ['versions', /versions/, (bytes: Buffer) => bytes.fill(9, 18, 20)],
   ['reserved bytes', /reserved/, (bytes: Buffer) => bytes.fill(200, 20, 21)],
+  ['a few reserved bytes', /reserved/, (bytes: Buffer) => bytes.fill(16, 20, 21)],
+  ['impossibly many reserved bytes', /reserved/, (bytes: Buffer) => { bytes.fill(255, 20, 21) }],
   ['fractions', /fractions/, (bytes: Buffer) => bytes.fill(0, 21, 24)],
   ['all of it', /first 16 bytes/, (bytes: Buffer) => bytes.fill(0, 0, 100)]
 ] as const) {
@@ -247,13 +249,14 @@ t.test('what is beside the file is reported where SQLite cannot use it', async t
 t.test('a lost schema leaves the rows, without the names of their tables', async t => {
   const file = join(t.testdir(), 'app.db')
   const database = makeDatabase(file, { journalMode: 'delete', rows: 500 })
-  database.exec('CREATE TABLE w (a PRIMARY KEY, b) WITHOUT ROWID; INSERT INTO w SELECT id, text FROM items')
+  database.exec('CREATE TABLE w (a PRIMARY KEY, b) WITHOUT ROWID; INSERT INTO w SELECT id, text FROM items; INSERT INTO items (text, data) VALUES (\'big\', zeroblob(20000))')
   database.close()
   zero(file, 1)
   const report = await salvaged(t, file)
   t.match(report, { encoding: null, tables: [], problems: [/page 1 of the schema/], lostAndFound: { table: 'lost_and_found' } })
   const made = new Database(report.path)
-  t.equal(made.prepare('SELECT count(DISTINCT id) FROM lost_and_found WHERE typeof(c1) = ? AND id IS NOT NULL').pluck().get('text'), 500)
+  t.equal(made.prepare('SELECT count(DISTINCT id) FROM lost_and_found WHERE typeof(c1) = ? AND id IS NOT NULL').pluck().get('text'), 501)
+  t.equal(made.prepare("SELECT length(c2) FROM lost_and_found WHERE c1 = 'big'").pluck().get(), 20_000)
   t.ok((made.prepare('SELECT count(DISTINCT c0) FROM lost_and_found WHERE id IS NULL').pluck().get() as number) >= 490)
   made.close()
 })
@@ -261,7 +264,7 @@ t.test('a lost schema leaves the rows, without the names of their tables', async
 t.test('of a schema of many pages, those that are left are found', async t => {
   const file = join(t.testdir(), 'app.db')
   const database = new Database(file)
-  for (let number = 0; number < 200; number++) database.exec(`CREATE TABLE table_with_a_long_name_${number} (id INTEGER PRIMARY KEY, column_with_a_long_name_${number}); INSERT INTO table_with_a_long_name_${number} VALUES (${number}, ${number})`)
+  for (let number = 0; number < 120; number++) database.exec(`CREATE TABLE table_with_a_long_name_${number} (id INTEGER PRIMARY KEY, column_with_a_long_name_${number}); INSERT INTO table_with_a_long_name_${number} VALUES (${number}, ${number})`)
   database.exec(`CREATE VIEW long AS SELECT '${'x'.repeat(9000)}' AS x`)
   database.close()
   const before = contentIn(file)
@@ -278,6 +281,9 @@ t.test('circles in damaged trees end', async t => {
   const overflow = pagesOf(file, 'items', 'overflow')
   const [items] = pagesOf(file, 'items', 'internal')
   const [w] = pagesOf(file, 'w', 'internal')
+  const other = new Database(file)
+  const root = other.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'items_text'").pluck().get() as number
+  other.close()
   change(file, bytes => {
     const start = (page: { pageno: number } | undefined): number => (Number(page?.pageno) - 1) * 4096
     for (const page of [items, w]) {
@@ -285,30 +291,136 @@ t.test('circles in damaged trees end', async t => {
       bytes.writeUInt32BE(Number(page?.pageno), cell(2)) // a page that leads to itself
       bytes.writeUInt32BE(bytes.readUInt32BE(cell(4)), cell(3)) // and twice to another
       bytes.writeUInt32BE(4_000_000_000, cell(5))
+      bytes.writeUInt32BE(root, cell(6)) // and to the beginning of another tree
     }
     bytes.writeUInt32BE(Number(overflow[0]?.pageno), start(overflow[3])) // a row that never ends
   })
   const report = await salvaged(t, file)
-  t.match(tableIn(report, 'items'), { unreadableRows: 1, unreadablePages: 3 })
+  t.match(tableIn(report, 'items'), { unreadableRows: 1, unreadablePages: 4 })
   t.equal(tableIn(report, 'items').rows, 2001, 'all other rows are found')
   t.equal(tableIn(report, 'w').rows, 2002)
 })
 
-t.test('rows that a constraint refuses are kept elsewhere', async t => {
+for (const encoding of ['UTF-8', 'UTF-16le', 'UTF-16be'] as const) {
+  t.test(`rows that a constraint refuses are kept elsewhere, ${encoding}`, async t => {
+    const file = join(t.testdir(), 'app.db')
+    const database = new Database(file)
+    database.pragma(`encoding = '${encoding}'`)
+    database.exec("CREATE TABLE a (id INTEGER PRIMARY KEY, b); INSERT INTO a VALUES (1, 1), (2, NULL), (3, 'ä'); CREATE TABLE lost_and_found (x); CREATE TABLE \"brökén\" (id, y); INSERT INTO \"brökén\" VALUES (1, 'ü')")
+    database.unsafeMode()
+    database.pragma('writable_schema = ON')
+    database.exec("UPDATE sqlite_schema SET sql = replace(sql, 'b)', 'b NOT NULL)') WHERE name = 'a'; UPDATE sqlite_schema SET sql = 'DROP TABLE a' WHERE name = 'brökén'")
+    database.close()
+    const report = await salvaged(t, file)
+    t.match(tableIn(report, 'a'), { rows: 2, refusedRows: 1, refusals: ['NOT NULL constraint failed: a.b'] })
+    t.match(tableIn(report, 'brökén'), { rows: 0, refusedRows: 1 })
+    t.match(report.problems, ['table "brökén": its statement is damaged'])
+    t.same(report.lostAndFound, { table: 'lost_and_found_2', rows: 2 })
+    const made = new Database(report.path)
+    t.same(made.prepare('SELECT "table", page, reason, id, c0, c1 FROM lost_and_found_2').raw().all(), [['a', 2, 'NOT NULL constraint failed: a.b', 2, null, null], ['brökén', 4, 'its table could not be made', 1, 1, 'ü']])
+    made.close()
+  })
+}
+
+t.test('a table that cannot be made keeps its rows elsewhere, without a rowid too', async t => {
   const file = join(t.testdir(), 'app.db')
   const database = new Database(file)
-  database.exec("CREATE TABLE a (id INTEGER PRIMARY KEY, b); INSERT INTO a VALUES (1, 1), (2, NULL), (3, 'ä'); CREATE TABLE lost_and_found (x); CREATE TABLE broken (id, y); INSERT INTO broken VALUES (1, 2)")
+  database.exec(`CREATE TABLE w (a PRIMARY KEY, b) WITHOUT ROWID; INSERT INTO w VALUES (1, 2), (3, 4); CREATE TABLE n (a INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO n VALUES (1);
+    CREATE TABLE wide (${Array.from({ length: 1950 }, (_, index) => `c${index}`).join()}); INSERT INTO wide (c0, c1949) VALUES (1, 2)`)
   database.unsafeMode()
   database.pragma('writable_schema = ON')
-  database.exec("UPDATE sqlite_schema SET sql = replace(sql, 'b)', 'b NOT NULL)') WHERE name = 'a'; UPDATE sqlite_schema SET sql = 'DROP TABLE a' WHERE name = 'broken'")
+  database.exec("UPDATE sqlite_schema SET sql = replace(sql, 'a ', 'a COLLATE ours ') WHERE name IN ('w', 'n'); UPDATE sqlite_schema SET sql = 'gone' WHERE name = 'wide'")
   database.close()
   const report = await salvaged(t, file)
-  t.match(tableIn(report, 'a'), { rows: 2, refusedRows: 1, refusals: ['NOT NULL constraint failed: a.b'] })
-  t.match(tableIn(report, 'broken'), { rows: 0, refusedRows: 1 })
-  t.match(report.problems, ['table "broken": its statement is damaged'])
-  t.same(report.lostAndFound, { table: 'lost_and_found_2', rows: 2 })
+  t.equal(report.lostAndFound?.rows, 4)
   const made = new Database(report.path)
-  t.same(made.prepare('SELECT "table", page, reason, id, c0, c1 FROM lost_and_found_2').raw().all(), [['a', 2, 'NOT NULL constraint failed: a.b', 2, null, null], ['broken', 4, 'its table could not be made', 1, 1, 2]])
+  t.same(made.prepare('SELECT "table", id, c0, c1 FROM lost_and_found ORDER BY 1, 3').raw().all(), [['n', 1, null, null], ['w', null, 1, 2], ['w', null, 3, 4], ['wide', 1, 1, null]])
+  made.close()
+})
+
+t.test('numbers given out by AUTOINCREMENT are not given out again, though all rows are lost', async t => {
+  const file = join(t.testdir(), 'app.db')
+  const database = new Database(file)
+  database.exec('CREATE TABLE n (a INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO n VALUES (41); CREATE TABLE m (a INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO m VALUES (7)')
+  database.close()
+  zero(file, pagesOf(file, 'n')[0]?.pageno as number)
+  const made = new Database((await salvaged(t, file)).path)
+  t.same(made.prepare('SELECT name, seq FROM sqlite_sequence ORDER BY name').raw().all(), [['m', 7], ['n', 41]])
+  made.close()
+})
+
+t.test('rows of the schema that cannot be such are left out', async t => {
+  const file = join(t.testdir(), 'app.db')
+  const database = makeDatabase(file, { journalMode: 'delete', rows: 5 })
+  database.unsafeMode()
+  database.pragma('writable_schema = ON')
+  database.exec("INSERT INTO sqlite_schema VALUES ('table', NULL, 'a', 2, ''), ('table', 'b', 'b', 2, x'05'), ('table', 'c', 'c', 'two', ''), ('thing', 'd', 'd', 2, ''), ('table', 'items', 'items', 2, 'again'), ('table', 'nosql', 'nosql', 3, NULL), ('table', 'noroot', 'noroot', NULL, NULL)")
+  database.close()
+  const report = await salvaged(t, file)
+  t.match(report.problems, ['4 rows of the schema cannot be read'])
+  t.equal(tableIn(report, 'items').rows, 5)
+})
+
+t.test('a row that goes on beyond the cut is not made up', async t => {
+  const file = join(t.testdir(), 'app.db')
+  const database = new Database(file)
+  database.exec('CREATE TABLE big (id INTEGER PRIMARY KEY, a); INSERT INTO big VALUES (1, 1), (2, zeroblob(9000))')
+  database.close()
+  truncateSync(file, readFileSync(file).length - 2000)
+  t.match(tableIn(await salvaged(t, file), 'big'), { rows: 1, unreadableRows: 1 })
+})
+
+t.test('rows that are damaged are left out, one by one', async t => {
+  const file = join(t.testdir(), 'app.db')
+  makeDatabase(file, { journalMode: 'delete', rows: 500 }).close()
+  change(file, bytes => {
+    const start = (Number(pagesOf(file, 'items')[2]?.pageno) - 1) * 4096
+    bytes.writeUInt16BE(4095, start + 8) // a pointer to the last byte, where a number begins that has no end
+    bytes.writeUInt8(0xff, start + 4095)
+    Buffer.from('ffffffff7f01', 'hex').copy(bytes, start + bytes.readUInt16BE(start + 14)) // a row longer than the file
+    bytes.writeUInt16BE(2, start + 10) // and one into the page's own header
+    bytes.writeUInt8(60, start + bytes.readUInt16BE(start + 12) + 3) // and a row whose record begins with a wrong length
+  })
+  t.match(tableIn(await salvaged(t, file), 'items'), { unreadablePages: 0 })
+})
+
+t.test('reserved bytes that leave too little of a page are none', async t => {
+  const file = join(t.testdir(), 'app.db')
+  makeVaried(file, { pageSize: 512 })
+  const before = contentIn(file)
+  change(file, bytes => { bytes.fill(255, 20, 21) })
+  t.same(contentIn((await salvaged(t, file)).path), before)
+})
+
+t.test('dividers that are damaged are not followed', async t => {
+  const file = join(t.testdir(), 'app.db')
+  makeDatabase(file, { journalMode: 'delete', rows: 2000 }).close()
+  const before = contentIn(file)
+  for (const [what, damage] of [
+    ['order', (page: Buffer) => { page.copyWithin(12, 14, 16) }],
+    ['pointers', (page: Buffer) => { page.fill(0xff, 12, 14) }],
+    ['count', (page: Buffer) => { page.fill(0xff, 3, 5) }]
+  ] as const) {
+    const copy = `${file}.${what}`
+    copyFileSync(file, copy)
+    change(copy, bytes => { damage(bytes.subarray((Number(pagesOf(file, 'items', 'internal')[0]?.pageno) - 1) * 4096)) })
+    const report = await salvaged(t, copy)
+    t.same(contentIn(report.path), before, what)
+    t.equal(tableIn(report, 'items').strayRows, 2000)
+  }
+})
+
+t.test('a page that could be of two tables is not guessed to be of one', async t => {
+  const file = join(t.testdir(), 'app.db')
+  const database = new Database(file)
+  for (const name of ['one', 'two']) database.exec(`CREATE TABLE ${name} (a PRIMARY KEY, b) WITHOUT ROWID; CREATE TABLE t_${name} (a, b); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO ${name} SELECT i, '${name}' FROM n; INSERT INTO t_${name} SELECT * FROM ${name}`)
+  database.close()
+  const inner = ['one', 'two', 't_one', 't_two'].map(name => pagesOf(file, name, 'internal')[0] as { pageno: number, ncell: number })
+  for (const { pageno } of inner) zero(file, pageno)
+  const report = await salvaged(t, file)
+  t.equal(report.lostAndFound?.rows, 8000 - Number(inner[0]?.ncell) - Number(inner[1]?.ncell))
+  const made = new Database(report.path)
+  t.equal(made.prepare('SELECT count(DISTINCT c0 || c1) FROM lost_and_found').pluck().get(), 4000)
   made.close()
 })
 
@@ -367,14 +479,55 @@ t.test('deleted rows do not come back', async t => {
   t.equal(tableIn(await salvage({ file, destination: `${file}.2`, timeLimitMs: MINUTE }), 'items').rows, 1000, 'nor does a circle in the list of unused pages hang')
 })
 
-t.test('pages of an index that is lost are no rows', async t => {
+for (const isSchemaWhole of [true, false]) {
+  t.test(`pages of an index that is lost are no rows, with ${isSchemaWhole ? 'all' : 'a part'} of the schema`, async t => {
+    const file = join(t.testdir(), 'app.db')
+    makeDatabase(file, { journalMode: 'delete', rows: 3000 }).close()
+    const before = contentIn(file)
+    zero(file, pagesOf(file, 'items_text', 'internal')[0]?.pageno as number)
+    if (!isSchemaWhole) {
+      const database = new Database(file)
+      database.unsafeMode()
+      database.pragma('writable_schema = ON')
+      database.exec("INSERT INTO sqlite_schema VALUES ('thing', 'd', 'd', 0, '')")
+      database.close()
+    }
+    const report = await salvaged(t, file)
+    t.same(contentIn(report.path), before)
+    t.equal(report.lostAndFound, null)
+  })
+}
+
+t.test('a page that nothing leads to and that is mostly noise is left out', async t => {
   const file = join(t.testdir(), 'app.db')
-  makeDatabase(file, { journalMode: 'delete', rows: 3000 }).close()
+  makeDatabase(file, { journalMode: 'delete', rows: 500 }).close()
+  const [leaf] = pagesOf(file, 'items').slice(3) as [{ pageno: number, ncell: number }]
+  zero(file, pagesOf(file, 'items', 'internal')[0]?.pageno as number)
+  change(file, bytes => {
+    const start = (leaf.pageno - 1) * 4096
+    for (let cell = 1; cell < leaf.ncell; cell++) bytes.writeUInt16BE(1, start + 8 + cell * 2)
+  })
+  t.equal(tableIn(await salvaged(t, file), 'items').rows, 500 - leaf.ncell)
+})
+
+t.test('bytes that an extension keeps on every page are no rows', async t => {
+  const file = join(t.testdir(), 'app.db')
+  const empty = new Database(file)
+  empty.exec('CREATE TABLE a (b); DROP TABLE a; VACUUM')
+  empty.close()
+  change(file, bytes => {
+    bytes.writeUInt8(32, 20)
+    bytes.writeUInt16BE(4096 - 32, 105)
+  })
+  makeVaried(file)
   const before = contentIn(file)
-  zero(file, pagesOf(file, 'items_text', 'internal')[0]?.pageno as number)
   const report = await salvaged(t, file)
   t.same(contentIn(report.path), before)
-  t.equal(report.lostAndFound, null)
+  t.same(report.repaired, [])
+  const database = new Database(file)
+  t.equal(database.pragma('page_count', { simple: true }), readFileSync(file).length / 4096)
+  database.close()
+  t.equal(readFileSync(file)[20], 32)
 })
 
 t.test('the time limit ends it with what there is', async t => {
@@ -436,7 +589,7 @@ t.test('whatever bytes are damaged, the result is sound, and most is there', asy
     const { tables, lostAndFound } = await salvaged(t, file)
     const rows = tables.reduce((sum, table) => sum + table.rows, lostAndFound?.rows ?? 0)
     t.ok(rows > 500, `${rows} rows`)
-  }), { numRuns: 100 })
+  }), { numRuns: 40 })
 })
 
 t.test('sectors that the disk does not give are zeros', async t => {
