@@ -276,13 +276,13 @@ t.test('of a schema of many pages, those that are left are found', async t => {
 t.test('circles in damaged trees end', async t => {
   const file = join(t.testdir(), 'app.db')
   const database = makeDatabase(file, { journalMode: 'delete', rows: 2000 })
-  database.exec("INSERT INTO items (text, data) VALUES ('big', zeroblob(50000)), ('big', zeroblob(60000)); CREATE TABLE w (a PRIMARY KEY, b) WITHOUT ROWID; INSERT INTO w SELECT id, text FROM items")
+  database.exec("INSERT INTO items (text, data) VALUES ('big', zeroblob(50000)), ('big', zeroblob(60000)); CREATE TABLE w (a PRIMARY KEY, b) WITHOUT ROWID; INSERT INTO w SELECT id, text FROM items; CREATE INDEX later ON w (b)")
   database.close()
   const overflow = pagesOf(file, 'items', 'overflow')
   const [items] = pagesOf(file, 'items', 'internal')
   const [w] = pagesOf(file, 'w', 'internal')
   const other = new Database(file)
-  const root = other.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'items_text'").pluck().get() as number
+  const root = other.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'later'").pluck().get() as number
   other.close()
   change(file, bytes => {
     const start = (page: { pageno: number } | undefined): number => (Number(page?.pageno) - 1) * 4096
