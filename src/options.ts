@@ -74,6 +74,13 @@ export interface SnapshotsPluginOptions extends SnapshotOptions {
   metrics?: false | { path?: string, role?: Role }
   /** What runs by itself, or `false` for nothing. */
   schedule?: false | ScheduleOptions
+  /** How the host's own routes answer while it takes no changes. */
+  maintenance?: MaintenanceOptions
+}
+
+export interface MaintenanceOptions {
+  /** After how many seconds clients are told to try again. Default 30. */
+  retryAfter?: number
 }
 
 export interface ScheduleOptions {
@@ -97,6 +104,7 @@ export interface PluginSettings extends SnapshotSettings {
   health: false | { path: string }
   metrics: false | { path: string, role: Role | null }
   schedule: { snapshots: string | false, integrity: string | false, timezone: string | undefined, keepLast: number }
+  maintenance: Required<MaintenanceOptions>
 }
 
 /** Environment variables by the option they stand for. */
@@ -147,6 +155,7 @@ const nested = {
   auth: Type.Partial(Type.Object({ admin: Tokens, viewer: Tokens }, closed)),
   health: Type.Partial(Type.Object({ path: RoutePath }, closed)),
   metrics: Type.Partial(Type.Object({ path: RoutePath, role: RoleName }, closed)),
+  maintenance: Type.Partial(Type.Object({ retryAfter: Type.Integer({ minimum: 1, maximum: 86_400, description: 'a whole number of seconds from 1 to 86400' }) }, closed)),
   schedule: Type.Partial(Type.Object({ snapshots: Cron, integrity: Cron, timezone: Text, keepLast: KeepLast }, closed))
 }
 const False = Type.Literal(false)
@@ -156,6 +165,7 @@ const pluginOptions = {
   prefix: RoutePath,
   health: Type.Union([False, nested.health], { description: '{ path }, or false' }),
   metrics: Type.Union([False, nested.metrics], { description: '{ path, role }, or false' }),
+  maintenance: nested.maintenance,
   schedule: Type.Union([False, nested.schedule], { description: '{ snapshots, integrity, timezone, keepLast }, or false' })
 }
 const SnapshotOptionsSchema = Type.Partial(Type.Object(snapshotOptions, closed))
@@ -195,7 +205,7 @@ export function pluginSettings (options: SnapshotsPluginOptions): PluginSettings
     const value = options[option as keyof typeof nested]
     if (typeof value === 'object' && value !== null) check(schema, value, `${option}.`)
   }
-  const { auth, prefix = '/snapshots', health = {}, metrics = {}, schedule = {}, ...rest } = check(PluginOptionsSchema, { ...fromEnv, ...withoutUndefined(options) })
+  const { auth, prefix = '/snapshots', health = {}, metrics = {}, schedule = {}, maintenance: { retryAfter = 30 } = {}, ...rest } = check(PluginOptionsSchema, { ...fromEnv, ...withoutUndefined(options) })
   if (auth === undefined || (typeof auth === 'object' && auth.admin === undefined && auth.viewer === undefined)) {
     throw new OptionError('"auth" is required, as the routes give away and replace the whole database. Give tokens ({ admin, viewer }, or SNAPSHOT_ADMIN_TOKEN in the environment), a function, or false to open them to everyone')
   }
@@ -211,6 +221,7 @@ export function pluginSettings (options: SnapshotsPluginOptions): PluginSettings
     ...settle(rest),
     ...paths,
     auth,
+    maintenance: { retryAfter },
     schedule: { snapshots: unlessOff(snapshots), integrity: unlessOff(integrity), timezone, keepLast }
   }
 }

@@ -115,6 +115,13 @@ export const integrityChecks = sqliteTable('integrityChecks', {
   durationMs: integer().notNull()
 })
 
+/** Databases whose application takes no changes for now. */
+export const maintenance = sqliteTable('maintenance', {
+  database: text().primaryKey(),
+  reason: text().notNull(),
+  since: text().notNull()
+})
+
 /** Counters and gauges that must survive a restart and agree between processes. */
 export const metricValues = sqliteTable('metricValues', {
   database: text().notNull(),

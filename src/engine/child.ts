@@ -23,6 +23,7 @@ const tasks: { [K in TaskName]: () => Promise<Task<K>> } = {
   'judge-content': async () => (await import('./apply/judge-content.ts')).judgeContent,
   'diff-tables': async () => (await import('./tables/diff-tables.ts')).diffTables,
   'inspect-tables': async () => (await import('./tables/inspect-tables.ts')).inspectTables,
+  'keep-files': async () => (await import('./apply/keep-files.ts')).keepFiles,
   migrate: async () => (await import('./migrate.ts')).migrate,
   'restore-tables': async () => (await import('./tables/restore-tables.ts')).restoreTables,
   salvage: async () => (await import('./salvage/salvage.ts')).salvage,

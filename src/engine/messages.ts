@@ -5,10 +5,13 @@ import type { CheckpointInput } from './checkpoint.ts'
 import type { CopyDatabaseInput } from './apply/copy-database.ts'
 import type { CreateImageInput, CreateImageResult } from './create/create-image.ts'
 import type { JudgeContentInput, Verdict } from './apply/judge-content.ts'
-import type { DatabaseContents, InspectTablesInput } from './tables/inspect-tables.ts'
-import type { DatabaseDiff, DiffTablesInput } from './tables/diff-tables.ts'
+import type { InspectTablesInput } from './tables/inspect-tables.ts'
+import type { DatabaseContents, DatabaseDiff } from './tables/reports.ts'
+import type { DiffTablesInput } from './tables/diff-tables.ts'
 import type { RestoreTablesInput, RestoreTablesResult } from './tables/restore-tables.ts'
-import type { SalvageInput, SalvageReport } from './salvage/salvage.ts'
+import type { SalvageInput } from './salvage/salvage.ts'
+import type { SalvageReport } from './salvage/report.ts'
+import type { KeepFilesInput } from './apply/keep-files.ts'
 import type { MigrateInput } from './migrate.ts'
 import type { StageImageInput, StageImageResult } from './stage/stage-image.ts'
 import type { FileState } from './pages/file-state.ts'
@@ -19,6 +22,7 @@ export interface Tasks {
   'stage-image': { input: StageImageInput, result: StageImageResult }
   'copy-database': { input: CopyDatabaseInput, result: FileState | null }
   'apply-image': { input: ApplyImageInput, result: ApplyImageResult }
+  'keep-files': { input: KeepFilesInput, result: boolean }
   'check-integrity': { input: CheckIntegrityInput, result: IntegrityReport }
   'judge-content': { input: JudgeContentInput, result: Verdict }
   'inspect-tables': { input: InspectTablesInput, result: DatabaseContents }

@@ -49,8 +49,12 @@ export const NoQuery = NoBody
 
 export const IntegrityBody = Type.Object({
   /** `quick`, the default, or `full`, which also compares every index with its table. */
-  mode: Type.Optional(OneOf('quick', 'full'))
+  mode: Type.Optional(OneOf('quick', 'full')),
+  /** Whether rows that refer to rows which are not there count as damage. */
+  foreignKeys: Type.Optional(Type.Boolean())
 }, closed)
+
+export const MaintenanceBody = Type.Object({ reason: Type.Optional(Type.String({ minLength: 1, maxLength: 256, description: 'a text of 1 to 256 characters' })) }, closed)
 
 /*
  * What the methods of SnapshotWriter take, for callers without types.
@@ -61,6 +65,11 @@ export const CreateArguments = Type.Object({
   allowDamaged: Type.Optional(Type.Boolean()),
   trigger: Type.Optional(OneOf('manual', 'scheduled')),
   onCreating: Type.Optional(Type.Function([], Type.Any()))
+}, closed)
+
+export const SalvageArguments = Type.Object({
+  destination: Type.Optional(Type.String({ pattern: '^[^\\0]+$', description: 'the path of a file' })),
+  timeLimit: Type.Optional(Type.Integer({ minimum: 1, maximum: 0x7fffffff, description: 'a whole number of milliseconds from 1 to 2147483647' }))
 }, closed)
 
 export const ListArguments = Type.Object({

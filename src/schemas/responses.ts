@@ -73,11 +73,14 @@ export const DatabaseIntegrity = Type.Object({
   durationMs: Type.Integer()
 })
 
+export const Maintenance = Type.Object({ reason: Type.String(), since: Time })
+
 export const Health = Type.Object({
   status: Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('unhealthy')]),
   database: Type.String(),
   /** What is wrong; this and what follows only for a viewer. */
   reasons: Type.Optional(Type.Array(Type.String())),
+  maintenance: Type.Optional(OrNull(Maintenance)),
   storages: Type.Optional(Type.Array(Type.Object({
     storage: Type.String(),
     isUp: OrNull(Type.Boolean()),

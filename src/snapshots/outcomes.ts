@@ -1,3 +1,4 @@
+import type { SalvageReport } from '../engine/salvage/report.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /*
@@ -79,12 +80,23 @@ export interface FileRestoreResult {
   durationMs: number
 }
 
+/** Why an application takes no changes, and since when. */
+export interface Maintenance { reason: string, since: string }
+
+/** What could be saved of a damaged database. */
+export interface SalvageResult extends SalvageReport {
+  /** Path of the new database. */
+  path: string
+}
+
 export interface Health {
   /** `unhealthy`: the database failed its last check. `degraded`: it is fine, its snapshots are not. */
   status: 'ok' | 'degraded' | 'unhealthy'
   /** Name of the database. */
   database: string
   reasons: string[]
+  /** While the application takes no changes. */
+  maintenance: Maintenance | null
   storages: StorageHealth[]
   /** Other deployments that have snapshots of a database of this name in the same place. */
   sources: Array<{ id: string, host: string | null, snapshots: number }>

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { DatabaseContents, DatabaseDiff } from '../engine/tables/reports.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { findById, pageOfSnapshots } from '../catalog/snapshots.ts'
 import { InvalidNameError, messageOf, NotFoundError } from '../errors.ts'
@@ -11,6 +12,7 @@ import { deleteSnapshot } from './delete-snapshot.ts'
 import { downloadSnapshot } from './download-snapshot.ts'
 import { findSnapshotBy } from './find-snapshot.ts'
 import { healthOf } from './health.ts'
+import { MaintenanceMode } from './maintenance.ts'
 import type { FileRestoreResult, Health, RebuildResult, RestoreResult, Verification } from './outcomes.ts'
 import { adoptSnapshots } from './rebuild/adopt-snapshots.ts'
 import { Replicas } from './replicas/replicas.ts'
@@ -20,6 +22,7 @@ import { applyRetention } from './retention.ts'
 import { settleInterrupted } from './settle.ts'
 import { checkName } from './snapshot-name.ts'
 import { SnapshotRecovery } from './snapshot-recovery.ts'
+import { diffSnapshot, inspectSnapshot } from './snapshot-tables.ts'
 import { toSnapshot, type LatestOptions, type Snapshot } from './snapshot.ts'
 import { updateSnapshot } from './update-snapshot.ts'
 import { verifySnapshot } from './verify-snapshot.ts'
@@ -67,6 +70,8 @@ export interface RestoreOptions extends LatestOptions {
  */
 export class SnapshotWriter {
   readonly recovery: SnapshotRecovery
+  /** Whether the application takes changes. */
+  readonly maintenance: MaintenanceMode
   readonly #context: SnapshotContext
   readonly #replicas: Replicas
   #isFirst = true
@@ -77,6 +82,7 @@ export class SnapshotWriter {
     this.#context = options instanceof SnapshotContext ? options : new SnapshotContext(snapshotSettings(options))
     this.#replicas = new Replicas(this.#context)
     this.recovery = new SnapshotRecovery(this.#context)
+    this.maintenance = new MaintenanceMode(this.#context)
   }
 
   /**
@@ -159,6 +165,25 @@ export class SnapshotWriter {
     requireFit(PathArgument, path, 'path')
     const id = await this.#findRestorable(reference, options)
     return await this.#run(async signal => await restoreToFile(this.#context, this.#requireRestorable(id, options), path, signal))
+  }
+
+  /**
+   * Lists tables, row counts and schema of a snapshot.
+   * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE, FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_NO_ROOM
+   */
+  async inspectSnapshot (reference: string, options: LatestOptions = {}): Promise<DatabaseContents> {
+    const { id } = await this.#find(reference, options)
+    return await this.#run(async signal => await inspectSnapshot(this.#context, this.#present(id), signal))
+  }
+
+  /**
+   * Compares a snapshot with the live database, table by table: rows that only one of them has, and changed ones. In the
+   * rollback-journal modes the application's writers wait meanwhile.
+   * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE, FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_DATABASE_*, FST_SNAPSHOT_NO_ROOM
+   */
+  async diffSnapshot (reference: string, options: LatestOptions = {}): Promise<DatabaseDiff> {
+    const { id } = await this.#find(reference, options)
+    return await this.#run(async signal => await diffSnapshot(this.#context, this.#present(id), signal))
   }
 
   /** Reads back every stored byte of a snapshot. Damage is an outcome, not an error. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE */

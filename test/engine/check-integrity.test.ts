@@ -3,7 +3,7 @@ import { rmSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { runEngine } from '../../src/engine/engine.ts'
-import type { IntegrityReport } from '../../src/engine/check-integrity.ts'
+import { checkIntegrity, type IntegrityReport } from '../../src/engine/check-integrity.ts'
 import { damageDatabase } from '../helpers/damage.ts'
 import { makeDatabase, makeLargeDatabase } from '../helpers/databases.ts'
 
@@ -139,4 +139,22 @@ t.test('a database that is locked cannot be judged', async t => {
   database.exec('BEGIN EXCLUSIVE')
   await t.rejects(runEngine('check-integrity', { target: { path, lockTimeoutMs: 50 }, mode: 'quick' }), { code: 'FST_SNAPSHOT_DATABASE_LOCKED', statusCode: 503 })
   rmSync(path)
+})
+
+t.test('foreign keys are checked on request, and at most a hundred broken ones told', async t => {
+  const path = join(t.testdir(), 'app.db')
+  const database = makeDatabase(path)
+  database.exec('PRAGMA foreign_keys = OFF; CREATE TABLE parents (id INTEGER PRIMARY KEY); CREATE TABLE children (parent REFERENCES parents (id)); CREATE TABLE others (parent REFERENCES parents (id), id INTEGER PRIMARY KEY) WITHOUT ROWID')
+  database.exec('INSERT INTO children VALUES (7)')
+  database.close()
+  const target = { path, lockTimeoutMs: 1000 }
+  t.match(await checkIntegrity({ target, mode: 'full' }), { isHealthy: true })
+  t.match(await checkIntegrity({ target, mode: 'quick', foreignKeys: true }), { isHealthy: false, errors: ['foreign key: row 1 of children refers to a row that parents does not have'] })
+  const again = new Database(path)
+  again.exec('PRAGMA foreign_keys = OFF; DELETE FROM children; INSERT INTO others VALUES (7, 1)')
+  t.match(await checkIntegrity({ target, mode: 'quick', foreignKeys: true }), { errors: ['foreign key: a row of others refers to a row that parents does not have'] })
+  const insert = again.prepare('INSERT INTO children VALUES (?)')
+  for (let row = 0; row < 200; row++) insert.run(row)
+  again.close()
+  t.equal((await checkIntegrity({ target, mode: 'quick', foreignKeys: true })).errors.length, 100)
 })

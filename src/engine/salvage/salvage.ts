@@ -1,8 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { closeSync, existsSync, linkSync, openSync, rmSync, statSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { messageOf, NotADatabaseError } from '../../errors.ts'
 import { syncFile, syncFolderOf } from '../apply/safety-copy.ts'
-import type { IntegrityReport } from '../check-integrity.ts'
 import { HEADER_BYTES } from '../database-header.ts'
 import { readFully } from '../pages/page-reader.ts'
 import { explained } from '../target-database.ts'
@@ -16,6 +16,7 @@ import { RowWriter } from './row-writer.ts'
 import { RowSalvage, type Tally } from './salvage-rows.ts'
 import { isInternal, shapesOf } from './shapes.ts'
 import { unusedPages } from './unused-pages.ts'
+import type { SalvagedTable, SalvageReport, UnreadableRange } from './report.ts'
 
 export interface SalvageInput {
   /** A damaged database, which nothing uses. It is only read, with the -wal or -journal beside it. */
@@ -24,35 +25,6 @@ export interface SalvageInput {
   destination: string
   /** Milliseconds after which no more rows are read. */
   timeLimitMs: number
-}
-
-/** A page that could not be read; rowids are text, as they may be larger than a number; null is no end. */
-export interface UnreadableRange { page: number, fromRowid: string | null, toRowid: string | null, reason: string }
-
-export interface SalvagedTable extends Omit<Tally, 'damage'> {
-  name: string
-  /** At most 100. What was on these pages may be among the stray rows all the same. */
-  unreadable: UnreadableRange[]
-  /** How many pages could not be read, beside all that only they lead to. */
-  unreadablePages: number
-}
-
-export interface SalvageReport {
-  /** What of the file's header was repaired. */
-  repaired: string[]
-  /** Bytes that the disk did not give. */
-  missingBytes: number
-  /** Null where nothing is left of the schema. */
-  encoding: string | null
-  tables: SalvagedTable[]
-  /** The table for rows that have no place in theirs, or whose table is not known; null where there are none. */
-  lostAndFound: { table: string, rows: number } | null
-  /** What could not be read of the schema, or made again from it, and why. */
-  problems: string[]
-  /** False where the time was over before all had been read. */
-  isComplete: boolean
-  /** Of the new database, in full. */
-  integrity: IntegrityReport
 }
 
 const RANGES_KEPT = 100
@@ -64,7 +36,8 @@ const RANGES_KEPT = 100
  * @throws FST_SNAPSHOT_NOT_A_DATABASE where the file is empty
  */
 export async function salvage ({ file, destination, timeLimitMs }: SalvageInput): Promise<SalvageReport> {
-  const [scratch, partial] = [`${destination}.scratch`, `${destination}.partial`]
+  const id = randomUUID() // nothing of anybody else's has such a name
+  const [scratch, partial] = [`${destination}.${id}.scratch`, `${destination}.${id}.partial`]
   const deadline = performance.now() + timeLimitMs
   try {
     return explained({ path: file, lockTimeoutMs: 0 }, () => {

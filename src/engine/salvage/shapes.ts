@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3'
 import { execute } from './execute.ts'
-import { hiddenRowidOf, keyIndexOf, rowidColumnOf, tablesOf, type Column, type Table } from '../tables/schema.ts'
+import { hiddenRowidOf, keyIndexOf, rowidColumnOf, tablesOf } from '../tables/schema.ts'
+import type { Column, Table } from '../tables/reports.ts'
 import type { Encoding, SchemaRow } from './read-schema.ts'
 import { RawText, type Value } from './record.ts'
 

@@ -1,5 +1,6 @@
 import type Database from 'better-sqlite3'
-import { findNamed, isSameName, keyOf, quoted, type KeyColumn, type Table } from './schema.ts'
+import { findNamed, isSameName, keyOf, quoted, type KeyColumn } from './schema.ts'
+import type { Table } from './reports.ts'
 
 /*
  * Rows of a table in two databases of one connection, set against each other by SQL, so no row comes to memory. Values are

@@ -4,7 +4,8 @@ import { pin } from '../pages/page-source.ts'
 import { explained, openTarget, type Target } from '../target-database.ts'
 import { attachSnapshot } from './attach-snapshot.ts'
 import { comparisonOf, countDifferences } from './compare-rows.ts'
-import { countRows, findNamed, isSameName, objectsOf, tablesOf, type Column, type Table, type TableKind } from './schema.ts'
+import { countRows, findNamed, isSameName, objectsOf, tablesOf } from './schema.ts'
+import type { Column, ColumnDifferences, DatabaseDiff, SchemaDifference, Table, TableDiff } from './reports.ts'
 
 export interface DiffTablesInput {
   /** The live database. */
@@ -13,38 +14,6 @@ export interface DiffTablesInput {
   image: string
   /** What the snapshot is called in errors. */
   name: string
-}
-
-/** A table, index, trigger or view of which the two have different statements; null where it is missing. */
-export interface SchemaDifference { type: 'table' | 'index' | 'trigger' | 'view', name: string, snapshot: string | null, live: string | null }
-
-/** Names of columns; a changed one has another type, default, place in the key, or is computed in one of the two. */
-export interface ColumnDifferences { onlyInSnapshot: string[], onlyInLive: string[], changed: string[] }
-
-export interface TableDiff {
-  name: string
-  kind: TableKind
-  /** Null where the table is missing, or its rows cannot be counted. */
-  snapshotRows: number | null
-  liveRows: number | null
-  /**
-   * `key`: rows of the same primary key are one row, maybe changed. `row`: the table has no primary key (or not the same in
-   * both), so whole rows are compared, and a changed one counts once on each side. Null: not compared.
-   */
-  comparedBy: 'key' | 'row' | null
-  /** Rows; null where they were not compared. */
-  onlyInSnapshot: number | null
-  onlyInLive: number | null
-  changed: number | null
-  columns: ColumnDifferences
-  /** Why the rows could not be compared. */
-  problem: string | null
-}
-
-export interface DatabaseDiff {
-  /** In the order of their names; what virtual tables keep in tables of their own is left out. */
-  tables: TableDiff[]
-  schema: SchemaDifference[]
 }
 
 /**

@@ -1,19 +1,12 @@
 import Database from 'better-sqlite3'
 import { messageOf } from '../../errors.ts'
 import { explained } from '../target-database.ts'
-import { countRows, objectsOf, tablesOf, type SchemaObject, type Table } from './schema.ts'
+import { countRows, objectsOf, tablesOf } from './schema.ts'
+import type { DatabaseContents, SchemaObject, Table } from './reports.ts'
 
 export interface InspectTablesInput {
   /** A plain database file that nothing else uses. */
   file: string
-}
-
-export interface DatabaseContents {
-  /** In the order of their names, without SQLite's own. */
-  tables: Array<Table & { rows: number | null }>
-  indexes: SchemaObject[]
-  triggers: SchemaObject[]
-  views: SchemaObject[]
 }
 
 /** Lists what is in a database; the number of rows is null where only the application can read the table: it has the virtual table's module, or the collation of a key. */

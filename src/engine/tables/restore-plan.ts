@@ -1,6 +1,7 @@
 import type Database from 'better-sqlite3'
 import { NotRestorableError } from '../../errors.ts'
-import { findNamed, isSameName, objectsOf, tablesOf, type Column, type SchemaObject, type Table } from './schema.ts'
+import { findNamed, isSameName, objectsOf, tablesOf } from './schema.ts'
+import type { Column, SchemaObject, Table } from './reports.ts'
 
 /** A table that is to be restored. */
 export interface PlannedTable {

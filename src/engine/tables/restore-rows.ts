@@ -2,18 +2,8 @@ import type Database from 'better-sqlite3'
 import { messageOf } from '../../errors.ts'
 import { canBeKeyless, comparisonOf, isKeyless, keylessRows, sameKey, storedColumns } from './compare-rows.ts'
 import type { PlannedTable } from './restore-plan.ts'
-import { hiddenRowidOf, isSameName, quoted, tablesOf, type Table } from './schema.ts'
-
-/** `replace`: the rows become the snapshot's; `missing-rows`: those are added whose primary key is not there. */
-export type RestoreMode = 'replace' | 'missing-rows'
-
-export interface RestoredTable {
-  name: string
-  /** Whether the live database did not have it. */
-  isNew: boolean
-  deletedRows: number
-  insertedRows: number
-}
+import { hiddenRowidOf, isSameName, quoted, tablesOf } from './schema.ts'
+import type { RestoredTable, RestoreMode, StaleIndex, Table } from './reports.ts'
 
 /**
  * Writes the rows of planned tables within the connection's transaction. No trigger fires: those of the tables are dropped
@@ -73,9 +63,6 @@ function raiseSequence (database: Database.Database, snapshot: string, live: str
     UPDATE main.sqlite_sequence SET seq = max(sqlite_sequence.seq, theirs.seq) FROM snapshot.sqlite_sequence AS theirs
     WHERE sqlite_sequence.name = ? AND theirs.name = ?`).run(live, snapshot)
 }
-
-/** A full-text index that could not be made anew, so it finds what was there before. */
-export interface StaleIndex { name: string, reason: string }
 
 /** Triggers would have kept full-text indexes of the tables up to date. */
 export function rebuildSearch (database: Database.Database, tables: string[]): StaleIndex[] {

@@ -7,13 +7,14 @@ import { completeSafetyCopy, writeDurably, type SafetyCopy } from '../apply/safe
 import { currentPages, TargetChanged } from '../apply/target-changed.ts'
 import { askOften } from '../ask-often.ts'
 import { kindOf } from '../database-kind.ts'
-import type { LogPosition } from '../pages/file-state.ts'
+import type { FileState } from '../pages/file-state.ts'
 import { LivePages } from '../pages/live-pages.ts'
 import { explainedAsync, openTarget, type Target } from '../target-database.ts'
 import { attachSnapshot } from './attach-snapshot.ts'
 import { ForeignKeys } from './foreign-keys.ts'
 import { planRestore } from './restore-plan.ts'
-import { rebuildSearch, restoreRows, type RestoredTable, type RestoreMode, type StaleIndex } from './restore-rows.ts'
+import { rebuildSearch, restoreRows } from './restore-rows.ts'
+import type { RestoredTable, RestoreMode, StaleIndex } from './reports.ts'
 
 export interface RestoreTablesInput {
   target: Target
@@ -29,7 +30,7 @@ export interface RestoreTablesInput {
   /** A copy of the live database to complete under the write lock. */
   safetyCopy: SafetyCopy
   /** Where the live database's log stood when that copy was made; null where it is not known. */
-  copiedAt: LogPosition | null
+  copiedAt: FileState | null
   /** Written durably under the write lock, before the first change. */
   intentFile: string
 }

@@ -1,40 +1,6 @@
 import type Database from 'better-sqlite3'
 import { messageOf } from '../../errors.ts'
-
-export interface Column {
-  name: string
-  /** As declared; empty where nothing is. */
-  type: string
-  isNotNull: boolean
-  /** The expression of its DEFAULT. */
-  default: string | null
-  /** Its place in the primary key, from 1; 0 where it is no part of that. */
-  keyPosition: number
-  /** Whether it is computed from the others, and whether the result is stored. */
-  generated: 'virtual' | 'stored' | null
-}
-
-/** `virtual` is computed by a module; `shadow` holds what such a module keeps. */
-export type TableKind = 'table' | 'virtual' | 'shadow'
-
-export interface Table {
-  name: string
-  kind: TableKind
-  isWithoutRowid: boolean
-  isStrict: boolean
-  columns: Column[]
-  /** The statement that made it. */
-  sql: string
-}
-
-/** An index, trigger or view. */
-export interface SchemaObject {
-  type: 'index' | 'trigger' | 'view'
-  name: string
-  /** The table it belongs to; a view's own name. */
-  table: string
-  sql: string
-}
+import type { Column, SchemaObject, Table, TableKind } from './reports.ts'
 
 /** A column of a primary key; SQLite allows NULL in most, any number of times. */
 export interface KeyColumn { name: string, collation: string, canBeNull: boolean }

@@ -4,8 +4,9 @@ import { copyFileSync, existsSync, readFileSync, readSync, readdirSync, truncate
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { runEngine } from '../../../src/engine/engine.ts'
-import { salvage, type SalvageReport } from '../../../src/engine/salvage/salvage.ts'
+import { salvage } from '../../../src/engine/salvage/salvage.ts'
 import { makeDatabase, type DatabaseOptions } from '../../helpers/databases.ts'
+import type { SalvageReport } from '../../../src/engine/salvage/report.ts'
 
 const MINUTE = 60_000
 

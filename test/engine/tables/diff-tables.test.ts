@@ -4,9 +4,10 @@ import { copyFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { runEngine } from '../../../src/engine/engine.ts'
-import { diffTables, type DatabaseDiff } from '../../../src/engine/tables/diff-tables.ts'
+import { diffTables } from '../../../src/engine/tables/diff-tables.ts'
 import { damageDatabase } from '../../helpers/damage.ts'
 import { makeDatabase } from '../../helpers/databases.ts'
+import type { DatabaseDiff } from '../../../src/engine/tables/reports.ts'
 
 /** Two databases made by the same statements, each followed by its own. */
 function makeTwo (t: Test, both: string, snapshot: string, live: string): { image: string, path: string } {
