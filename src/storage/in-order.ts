@@ -1,4 +1,7 @@
-/** The results of tasks in the order of the tasks, of which so many run at once. Nothing starts before the first result is asked for. */
+/**
+ * The results of tasks in the order of the tasks. So many of them, with the one whose result is in use, are under way or waiting
+ * for their turn at once; nothing starts before the first result is asked for.
+ */
 export async function * inOrder<T> (tasks: Iterable<() => Promise<T>>, limit: number): AsyncGenerator<T> {
   const iterator = tasks[Symbol.iterator]()
   const running: Array<Promise<T>> = []
@@ -11,8 +14,7 @@ export async function * inOrder<T> (tasks: Iterable<() => Promise<T>>, limit: nu
   }
   for (let started = 0; started < limit; started++) startOne()
   for (let next = running.shift(); next !== undefined; next = running.shift()) {
-    const result = await next
+    yield await next
     startOne()
-    yield result
   }
 }

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import type { PutOptions, SnapshotStorage } from './snapshot-storage.ts'
 
-const CHUNK_BYTES = 1024 * 1024
+const CHUNK_BYTES = 256 * 1024
 
 /** Stores a local file, which may be gone afterwards. */
 export async function putFile (storage: SnapshotStorage, key: string, file: string, options: PutOptions): Promise<{ bytes: number }> {

@@ -10,7 +10,9 @@ import type { GetOptions } from './snapshot-storage.ts'
 const CONTENT_RANGE = /^bytes (\d+)-(\d+)\/(\d+)$/
 
 interface Part {
-  bytes: Buffer
+  /** Its bytes as they came: a copy in one piece would be as much memory again. */
+  chunks: Buffer[]
+  length: number
   /** Size of the whole object. */
   total: number
   etag: string | undefined
@@ -52,18 +54,18 @@ export class S3Download {
   }
 
   async * #inOrder (first: Part, offset: number, length: number): AsyncGenerator<Buffer> {
-    yield first.bytes
     const end = Math.min(first.total, offset + length)
-    yield * inOrder(this.#others(first, offset + first.bytes.length, end), this.#settings.queueSize)
+    yield * taken(first)
+    for await (const part of inOrder(this.#others(first, offset + first.length, end), this.#settings.queueSize)) yield * taken(part)
   }
 
-  * #others (first: Part, offset: number, end: number): Generator<() => Promise<Buffer>> {
+  * #others (first: Part, offset: number, end: number): Generator<() => Promise<Part>> {
     const { partSize, name, bucket } = this.#settings
     for (let at = offset; at < end; at += partSize) {
       yield async () => {
         const part = await this.#fetch(at, Math.min(partSize, end - at), this.#ended.signal).catch((error: unknown) => { throw explainS3Error(error, this.#settings) })
         if (part.etag !== first.etag) throw new StorageError(name, `${this.#target.Key} in bucket "${bucket}" was replaced while it was read; read it again`)
-        return part.bytes
+        return part
       }
     }
   }
@@ -79,7 +81,8 @@ export class S3Download {
       throw new StorageError(name, `bucket "${bucket}" gave other bytes of ${this.#target.Key} than were asked for (${response.ContentRange ?? 'no Content-Range'}); the server, or a proxy before it, must support ranges`)
     }
     try {
-      return { bytes: await this.#receive(response.Body as Readable, last - first + 1), total, etag: response.ETag }
+      const length = last - first + 1
+      return { chunks: await this.#receive(response.Body as Readable, length), length, total, etag: response.ETag }
     } catch (error) {
       signal?.throwIfAborted()
       if (attempt >= maxAttempts) throw new StorageUnavailableError(name, `reading ${this.#target.Key} in bucket "${bucket}" broke off ${attempt} times (${(error as Error).message}); check the network and any proxy on the way`, { cause: error })
@@ -88,16 +91,22 @@ export class S3Download {
     }
   }
 
-  async #receive (body: Readable, length: number): Promise<Buffer> {
-    const bytes = Buffer.allocUnsafe(length)
-    let at = 0
+  async #receive (body: Readable, length: number): Promise<Buffer[]> {
+    const chunks: Buffer[] = []
+    let received = 0
     for await (const chunk of addAbortSignal(AbortSignal.timeout(this.#settings.requestTimeout), body)) {
-      if (at + chunk.length > length) throw new Error(`more than ${length} bytes came`)
-      at += (chunk as Buffer).copy(bytes, at)
+      chunks.push(chunk as Buffer)
+      received += (chunk as Buffer).length
+      if (received > length) throw new Error(`more than ${length} bytes came`)
     }
-    if (at < length) throw new Error(`${at} of ${length} bytes came`)
-    return bytes
+    if (received < length) throw new Error(`${received} of ${length} bytes came`)
+    return chunks
   }
+}
+
+/** A part's chunks, each of which it no longer holds. */
+function * taken ({ chunks }: Part): Generator<Buffer> {
+  for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) yield chunk
 }
 
 async function * nothing (): AsyncGenerator<never> {}

@@ -1,10 +1,11 @@
 import { Readable } from 'node:stream'
-import type { PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
+import type { PutObjectCommand, PutObjectCommandInput, S3Client, UploadPartCommandInput } from '@aws-sdk/client-s3'
 import { abortable } from './abortable-body.ts'
 import { pauseAfter } from './pause.ts'
 import type { S3Connection } from './s3-connection.ts'
 import { s3CodeOf } from './s3-errors.ts'
 import type { S3Settings } from './s3-options.ts'
+import { S3PartDigests } from './s3-part-digests.ts'
 
 /** What was sent of an object. */
 export interface Sent {
@@ -30,6 +31,14 @@ export function objectParameters ({ serverSideEncryption, kmsKeyId, storageClass
   }
 }
 
+/** Tells the SDK the SHA-256 of the bytes of a request. */
+function addDigest ({ middlewareStack }: PutObjectCommand, digest: string): void {
+  middlewareStack.add(next => async args => {
+    (args.request as { headers: Record<string, string> }).headers['x-amz-content-sha256'] = digest
+    return await next(args)
+  }, { step: 'build' })
+}
+
 /**
  * Sends a body: in one request where it fits in a part, else in parts, several at once. When it fails or is aborted, it ends
  * at once and the parts are taken away. Each request carries the SHA-256 of its bytes, which the server checks.
@@ -37,6 +46,7 @@ export function objectParameters ({ serverSideEncryption, kmsKeyId, storageClass
  */
 export async function upload ({ client, s3, Upload }: S3Connection, params: PutObjectCommandInput, body: Uint8Array | AsyncIterable<Uint8Array>, { partSize, queueSize, maxAttempts, signal }: { partSize: number, queueSize: number, maxAttempts: number, signal: AbortSignal | undefined }): Promise<Sent> {
   const sent: Sent = { bytes: 0, isMultipart: false, etag: undefined }
+  const digests = new S3PartDigests(partSize)
   const failed = new AbortController()
   const ending = signal === undefined ? failed.signal : AbortSignal.any([failed.signal, signal])
 
@@ -56,6 +66,8 @@ export async function upload ({ client, s3, Upload }: S3Connection, params: PutO
     if (command instanceof s3.AbortMultipartUploadCommand) return await client.send(command).catch(() => ({}))
     sent.isMultipart ||= command instanceof s3.CreateMultipartUploadCommand
     const carriesBytes = command instanceof s3.UploadPartCommand || command instanceof s3.PutObjectCommand
+    const digest = carriesBytes ? digests.of((command.input as UploadPartCommandInput).PartNumber ?? 1) : undefined
+    if (digest !== undefined) addDigest(command as PutObjectCommand, digest)
     return await deliver(command as InstanceType<typeof s3.PutObjectCommand>, carriesBytes ? { abortSignal: ending } : {}).catch((error: unknown) => {
       failed.abort(error)
       throw error
@@ -65,8 +77,10 @@ export async function upload ({ client, s3, Upload }: S3Connection, params: PutO
     try {
       for await (const chunk of abortable(chunks, ending)) {
         sent.bytes += chunk.length
+        digests.add(chunk)
         yield chunk
       }
+      digests.end()
     } catch (error) {
       failed.abort(error)
       throw error

@@ -2,6 +2,7 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import type { S3StorageOptions } from '../../src/index.ts'
 
 const PAUSE_MS = 2
 
@@ -16,9 +17,9 @@ export interface Host {
   stop: () => Promise<void>
 }
 
-/** Starts an application with the package in a process of its own. */
-export async function startHost (database: string, snapshotDir: string): Promise<Host> {
-  const child = fork(fileURLToPath(new URL('host-process.ts', import.meta.url)), [database, snapshotDir])
+/** Starts an application with the package in a process of its own, its snapshots in local files or in a bucket. */
+export async function startHost (database: string, snapshotDir: string, s3?: S3StorageOptions): Promise<Host> {
+  const child = fork(fileURLToPath(new URL('host-process.ts', import.meta.url)), [database, snapshotDir, ...s3 === undefined ? [] : [JSON.stringify(s3)]])
   const [url] = await once(child, 'message') as [string]
   const ask = async (route: string, init: RequestInit = {}): Promise<string> => {
     const response = await fetch(url + route, init)

@@ -5,8 +5,8 @@ import type * as Package from '../../src/index.ts'
 
 /* An application with the built package: a route that reads its database, and one that tells how late its event loop was. */
 const built = new URL('../../dist/index.js', import.meta.url).href
-const { default: snapshots } = await import(built) as typeof Package
-const [path, snapshotDir] = process.argv.slice(2) as [string, string]
+const { default: snapshots, S3Storage } = await import(built) as typeof Package
+const [path, snapshotDir, s3] = process.argv.slice(2) as [string, string, string?]
 const database = new Database(path, { timeout: 10_000 })
 const read = database.prepare('SELECT id, text FROM events WHERE id = ?')
 const delay = monitorEventLoopDelay({ resolution: 1 })
@@ -18,7 +18,7 @@ app.get('/delay', async () => {
   delay.reset()
   return seen
 })
-await app.register(snapshots, { database: path, snapshotDir, auth: false, schedule: false })
+await app.register(snapshots, { database: path, snapshotDir, auth: false, schedule: false, ...(s3 && { storage: new S3Storage(JSON.parse(s3)) }) })
 const url = await app.listen({ port: 0, host: '127.0.0.1' })
 delay.enable()
 process.send?.(url)

@@ -4,9 +4,14 @@ import { enginesOf } from '../helpers/processes.ts'
 const SAMPLE_MS = 5
 
 /** Peak resident bytes of a process; 0 once it is gone, or where there is no /proc. */
-export function peakMemoryOf (pid: number): number {
+export const peakMemoryOf = (pid: number): number => bytesOf(pid, /^VmHWM:\s+(\d+)/m)
+
+/** Resident bytes of a process now. */
+export const memoryOf = (pid: number): number => bytesOf(pid, /^VmRSS:\s+(\d+)/m)
+
+function bytesOf (pid: number, field: RegExp): number {
   try {
-    return Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
+    return Number(field.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024
   } catch {
     return 0
   }

@@ -9,6 +9,7 @@ import { host } from './parts/host.ts'
 import { incremental } from './parts/incremental.ts'
 import { resources } from './parts/resources.ts'
 import { restores } from './parts/restores.ts'
+import { s3 } from './parts/s3.ts'
 import { small } from './parts/small.ts'
 import { isInstalled, makePlace, type Place } from './place.ts'
 import { document, type Part } from './report.ts'
@@ -20,9 +21,10 @@ import { fetchLitestream } from './tools/litestream.ts'
  *   npm run bench                       everything, and writes docs/benchmarks.md
  *   npm run bench -- creations host     some parts, and only prints them
  *
+ * The part s3 needs a server: eval "$(test/s3-server.sh start)".
  * BENCH_MB: size of the large database in MiB, default 1100, past SQLite's lock-byte page. BENCH_RUNS: rounds, default 3.
  */
-const all: Record<string, (bench: Bench) => Promise<Part>> = { creations, incremental, restores, resources, small, host, catalog }
+const all: Record<string, (bench: Bench) => Promise<Part | null>> = { creations, incremental, restores, resources, small, host, catalog, s3 }
 const asked = process.argv.slice(2)
 const unknown = asked.filter(name => !(name in all))
 if (unknown.length > 0) throw new Error(`no part of the benchmark: ${unknown.join(', ')}; there are ${Object.keys(all).join(', ')}`)
@@ -49,13 +51,15 @@ const bench: Bench = {
 }
 
 const parts: Part[] = []
+const leftOut: string[] = []
 for (const [name, measurePart] of Object.entries(all)) {
   if (asked.length > 0 && !asked.includes(name)) continue
   console.log(`\n${name}`)
-  parts.push(await measurePart(bench))
+  const part = await measurePart(bench)
+  part === null ? leftOut.push(name) : parts.push(part)
 }
 
-const missing = [...['zstd', 'sqlite3', 'restic'].filter(command => !isInstalled(command)), ...bench.litestream === null ? ['litestream'] : []]
+const missing = [...['zstd', 'sqlite3', 'restic'].filter(command => !isInstalled(command)), ...bench.litestream === null ? ['litestream'] : [], ...leftOut.map(name => `what the part ${name} needs`)]
 const page = document(parts, [
   `\`npm run bench\`: databases of ${megabytes} MiB and 100 MB, medians of ${rounds} rounds in one run, contenders in turns, each result checked to be the`,
   `whole, undamaged database. ${cpus().length} × ${cpus()[0]?.model ?? 'CPU'}, Node ${process.version}. Machines differ, so ratios are what to compare: above 1 is`,

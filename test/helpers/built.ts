@@ -6,7 +6,7 @@ import type * as Package from '../../src/index.ts'
  * show in the coverage of src, so they come on top of tests that use that.
  */
 const built = new URL('../../dist/index.js', import.meta.url).href
-export const { SnapshotWriter, default: builtPlugin } = await import(built) as typeof Package
+export const { SnapshotWriter, LocalStorage, S3Storage, default: builtPlugin } = await import(built) as typeof Package
 
 /** A writer of the built package, closed when the test ends. */
 export function builtWriterFor (t: Test, path: string, options: Package.SnapshotOptions = {}): Package.SnapshotWriter {

@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 
 export type JournalMode = 'wal' | 'delete' | 'truncate' | 'persist'
 
@@ -30,15 +30,16 @@ export function addRows (database: Database.Database, rows: number): void {
   })()
 }
 
-/** Makes a database of about so many bytes, of data that compresses somewhat. */
-export function makeLargeDatabase (path: string, bytes: number, options: DatabaseOptions = {}): void {
+/** Makes a database of about so many bytes, of data that compresses very well but for a share of noise. */
+export function makeLargeDatabase (path: string, bytes: number, { noise = 0, ...options }: DatabaseOptions & { noise?: number } = {}): void {
   const database = makeDatabase(path, { ...options, rows: 0 })
   database.pragma('synchronous = OFF')
   const insert = database.prepare('INSERT INTO items (text, data) VALUES (?, ?)')
   const rowBytes = 8192
+  const noiseBytes = Math.round(noise * (rowBytes - 64))
   database.transaction(() => {
     for (let row = 0; row * rowBytes < bytes; row++) {
-      insert.run(`row ${row}`, Buffer.concat([createHash('sha512').update(String(row)).digest(), Buffer.alloc(rowBytes - 64, row)]))
+      insert.run(`row ${row}`, Buffer.concat([createHash('sha512').update(String(row)).digest(), randomBytes(noiseBytes), Buffer.alloc(rowBytes - 64 - noiseBytes, row)]))
     }
   })()
   database.close()

@@ -25,6 +25,8 @@ export type Fault =
   | 'corrupt-request'
   | 'slow-down'
   | { delay: number }
+  /** The server sees the request when this is settled. */
+  | { until: Promise<unknown> }
   /** Another answer, in place of the server's. */
   | { status: number, code?: string, body?: string, headers?: Record<string, string> }
   /** The server's answer with other headers; null takes one away. */
@@ -93,6 +95,7 @@ export class FaultProxy {
     if (fault === 'slow-down') return refuse(response, { status: 503, code: 'SlowDown' })
     if (typeof fault === 'object' && 'status' in fault) return refuse(response, fault)
     if (typeof fault === 'object' && 'delay' in fault) await sleep(fault.delay)
+    if (typeof fault === 'object' && 'until' in fault) await fault.until
 
     const answer = await this.#pass(request, fault === 'corrupt-request' ? corrupted(body) : body)
     if (fault === 'lose-answer') return reset(request)

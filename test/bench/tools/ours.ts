@@ -1,7 +1,7 @@
 import { createWriteStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
-import type { Snapshot, SnapshotWriter as Writer } from '../../../src/index.ts'
+import type { Snapshot, SnapshotStorage, SnapshotWriter as Writer } from '../../../src/index.ts'
 import { SnapshotWriter } from '../../helpers/built.ts'
 import { requireSound } from '../data.ts'
 import { folderBytes, type Place } from '../place.ts'
@@ -18,13 +18,14 @@ export interface Ours {
 }
 
 /** A writer with folders of its own. Without the integrity check, as that passed just now; the default checks each time. */
-export async function oursAt (place: Place, name: string, { isChecking }: { isChecking: boolean }): Promise<Ours> {
+export async function oursAt (place: Place, name: string, { isChecking, storage }: { isChecking: boolean, storage?: SnapshotStorage }): Promise<Ours> {
   const snapshotDir = place.file(`${name}-snapshots`)
   const writer = new SnapshotWriter({
     database: place.database,
     databaseName: name,
     snapshotDir,
     recoveryDir: place.file(`${name}-recovery`),
+    ...(storage && { storage }),
     ...(!isChecking && { integrityCheckMaxAge: 0x7fffffff })
   })
   if (!isChecking) await writer.recovery.validateDatabaseIntegrity()
