@@ -3,7 +3,7 @@ import { getTableColumns, getTableName } from 'drizzle-orm'
 import { getTableConfig, type SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
@@ -136,4 +136,26 @@ t.test('four processes that write at once lose nothing', async t => {
   const { rows } = pageOfSnapshots(catalog, 'app', { limit: 1000, order: 'asc' })
   t.same(rows.map(row => row.sequence), Array.from({ length: 800 }, (_, number) => number + 1), 'each snapshot has a place of its own in the order')
   t.equal(new Set(rows.map(row => row.name)).size, 800)
+})
+
+t.test('a deployment keeps its id beside the catalog, and without the catalog it is the same', async t => {
+  const folder = t.testdir()
+  const first = Catalog.open(folder)
+  t.equal(first.isReplaced, false)
+  first.close()
+  for (const suffix of ['', '-wal', '-shm']) rmSync(join(folder, `catalog.db${suffix}`), { force: true })
+  const second = Catalog.open(folder)
+  t.equal(second.source, first.source)
+  t.equal(second.isReplaced, true)
+  second.close()
+})
+
+t.test('where the id cannot be kept there, the catalog has it all the same', async t => {
+  const folder = t.testdir()
+  symlinkSync(join(folder, 'no', 'such', 'folder'), join(folder, '.source'))
+  const first = Catalog.open(folder)
+  first.close()
+  const second = Catalog.open(folder)
+  t.equal(second.source, first.source)
+  second.close()
 })
