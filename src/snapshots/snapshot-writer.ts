@@ -12,6 +12,7 @@ import { deleteSnapshot } from './delete-snapshot.ts'
 import { downloadSnapshot } from './download-snapshot.ts'
 import { findSnapshotBy } from './find-snapshot.ts'
 import { healthOf } from './health.ts'
+import { maintenanceState } from './maintenance-state.ts'
 import { MaintenanceMode } from './maintenance.ts'
 import type { FileRestoreResult, Health, RebuildResult, RestoreResult, Verification } from './outcomes.ts'
 import { adoptSnapshots } from './rebuild/adopt-snapshots.ts'
@@ -82,7 +83,7 @@ export class SnapshotWriter {
     this.#context = options instanceof SnapshotContext ? options : new SnapshotContext(snapshotSettings(options))
     this.#replicas = new Replicas(this.#context)
     this.recovery = new SnapshotRecovery(this.#context)
-    this.maintenance = new MaintenanceMode(this.#context)
+    this.maintenance = new MaintenanceMode(maintenanceState(this.#context))
   }
 
   /**
