@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { Readable } from 'node:stream'
 import { join } from 'node:path'
 import t from 'tap'
@@ -18,29 +17,29 @@ class NoisyStorage extends LocalStorage {
   }
 }
 
-for (const [what, noise, isDamaged, pinned, labels] of [
-  ['were changed on the way are read again', 1, false, false, { for: 'test' }],
-  ['are damaged count as a pin, so that the snapshot is kept', 0, true, true, {}]
-] as const) {
-  t.test(`marks that ${what}`, async t => {
-    const path = join(t.testdir(), 'app.db')
-    makeDatabase(path).close()
-    const storage = new NoisyStorage(join(t.testdirName, 'stored'))
-    const { id } = await writerFor(t, path, { storage }).createSnapshot('a', { labels: { for: 'test' } })
-    if (isDamaged) flipBit(storage.fileOf(marksKey('app', id)), 0.3)
-    storage.noise = noise
-    const blank = writerFor(t, path, { storage, snapshotDir: join(t.testdirName, 'blank') })
-    await blank.rebuildCatalog()
-    t.match(await blank.getSnapshot('a'), { id, pinned, labels } satisfies Partial<Snapshot>)
-  })
-}
+t.test('marks that were changed on the way are read again', async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeDatabase(path).close()
+  const storage = new NoisyStorage(join(t.testdirName, 'stored'))
+  const { id } = await writerFor(t, path, { storage }).createSnapshot('a', { labels: { for: 'test' } })
+  storage.noise = 1
+  const blank = writerFor(t, path, { storage, snapshotDir: join(t.testdirName, 'blank') })
+  await blank.rebuildCatalog()
+  t.match(await blank.getSnapshot('a'), { id, pinned: false, labels: { for: 'test' } } satisfies Partial<Snapshot>)
+})
 
-t.test('damaged marks can be replaced by those who own the snapshot', async t => {
+t.test('damaged marks may have been a pin: the snapshot is neither changed nor deleted until they are put right', async t => {
   const path = join(t.testdir(), 'app.db')
   makeDatabase(path).close()
   const storage = new LocalStorage(join(t.testdirName, 'stored'))
   const writer = writerFor(t, path, { storage })
   const { id } = await writer.createSnapshot('a', { labels: { for: 'test' } })
-  writeFileSync(storage.fileOf(marksKey('app', id)), randomUUID())
+  const file = storage.fileOf(marksKey('app', id))
+  flipBit(file, 0.3)
+  for (const change of [async () => { await writer.updateSnapshot('a', { pinned: true }) }, async () => { await writer.deleteSnapshot('a') }]) {
+    await t.rejects(change(), { code: 'FST_SNAPSHOT_DAMAGED', message: new RegExp(`${id}.json makes no sense`) })
+  }
+  t.match(await writer.verifySnapshot('a'), { isHealthy: true }, 'it still restores')
+  rmSync(file)
   t.match(await writer.updateSnapshot('a', { pinned: true }), { pinned: true, labels: { for: 'test' } })
 })
