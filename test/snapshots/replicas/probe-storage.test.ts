@@ -1,4 +1,5 @@
 import t from 'tap'
+import { errors } from '../../../src/index.ts'
 import { probeStorage } from '../../../src/snapshots/replicas/probe-storage.ts'
 import { filesIn } from '../../helpers/damage.ts'
 import { RemoteStorage } from '../../helpers/remote-storage.ts'
@@ -26,4 +27,10 @@ t.test('it fails where other bytes come back, or none', async t => {
   storage.get = async () => await get.call(storage, 'app/nothing')
   await t.rejects(probeStorage(storage, 'app', signal), { code: 'FST_SNAPSHOT_STORAGE_FAILED', message: /had just taken/ })
   t.same(filesIn(storage.root), [], 'it is deleted all the same')
+})
+
+t.test('a storage that breaks off in the trial is told of as it is', async t => {
+  const storage = new RemoteStorage(t.testdir())
+  storage.get = async () => { throw new errors.StorageUnavailableError('remote', 'it broke off') }
+  await t.rejects(probeStorage(storage, 'app', signal), { code: 'FST_SNAPSHOT_STORAGE_UNAVAILABLE' })
 })

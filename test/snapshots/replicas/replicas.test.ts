@@ -259,3 +259,31 @@ t.test('a storage that is not configured any more is left out', async t => {
   t.match(await elsewhere.listSnapshots(), { snapshots: [] })
   t.ok(existsSync(path))
 })
+
+t.test('a creation that was interrupted after its manifest was stored is followed by the copies', async t => {
+  const { writer, path, local, remote, backups } = setUpTwo(t)
+  await writer.createSnapshot('a')
+  await writer.close()
+  new Database(join(backups, 'catalog.db')).exec("UPDATE snapshots SET status = 'CREATING', completedAt = NULL, replicas = '[]'").close()
+  const next = writerFor(t, path, { storage: [local, remote] })
+  await next.settle()
+  t.match(await next.getSnapshot('a'), { status: 'COMPLETED' })
+  await next.completeReplicas()
+  t.same(await statesOf(next, 'a'), { local: 'STORED', remote: 'STORED' })
+})
+
+t.test('a pin that comes while a copy is being made is in the copy', async t => {
+  const { writer, remote } = setUpTwo(t)
+  const pinning = Promise.withResolvers<void>()
+  remote.beforePut = async key => {
+    if (!key.includes('/snapshots/')) return
+    remote.beforePut = () => {}
+    await writer.updateSnapshot('a', { pinned: true })
+    pinning.resolve()
+  }
+  const { id } = await writer.createSnapshot('a')
+  await pinning.promise
+  await writer.completeReplicas()
+  t.match(JSON.parse(readFileSync(join(remote.root, 'app', 'marks', `${id}.json`), 'utf8').split('\n')[0] as string), { pinned: true })
+  t.same(await statesOf(writer, 'a'), { local: 'STORED', remote: 'STORED' })
+})

@@ -1,0 +1,100 @@
+import { randomUUID } from 'node:crypto'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { errors, type SnapshotStorage, type SnapshotWriter } from '../../../src/index.ts'
+import { flipBit, filesIn } from '../../helpers/damage.ts'
+import { RemoteStorage } from '../../helpers/remote-storage.ts'
+import { writerFor } from '../../helpers/round-trip.ts'
+import { packsIn } from '../../helpers/sharing.ts'
+import { setUpTwo, statesOf } from '../../helpers/two-storages.ts'
+
+/** A deployment that has nothing but some storages. */
+function blank (t: Test, path: string, storage: SnapshotStorage[]): SnapshotWriter {
+  return writerFor(t, path, { storage, databaseName: 'app', snapshotDir: join(t.testdirName, `blank-${randomUUID()}`), recoveryDir: join(t.testdirName, `recovery-${randomUUID()}`) })
+}
+
+t.test('a pack that is gone is noted, and seen when it is back', async t => {
+  const { writer, remote, path } = setUpTwo(t)
+  await writer.createSnapshot('a')
+  await writer.completeReplicas()
+  await writer.close()
+  const other = blank(t, path, [remote])
+  t.match(await other.rebuildCatalog(), { added: 1, storages: [{ storage: 'remote', snapshots: 1, added: 1, unreadable: [], error: null }] })
+  const pack = packsIn(remote.root)[0]!
+  const bytes = readFileSync(pack)
+  rmSync(pack)
+  await other.rebuildCatalog()
+  t.same(await statesOf(other, 'a'), { remote: 'MISSING' })
+  const another = blank(t, path, [remote])
+  await another.rebuildCatalog()
+  t.same(await statesOf(another, 'a'), { remote: 'MISSING' }, 'also where it is found so')
+  mkdirSync(join(pack, '..'), { recursive: true })
+  writeFileSync(pack, bytes)
+  await other.rebuildCatalog()
+  t.same(await statesOf(other, 'a'), { remote: 'STORED' })
+})
+
+t.test('what two storages have is found in both, whichever is quicker', async t => {
+  const { writer, remote, path } = setUpTwo(t)
+  for (const name of ['a', 'b', 'c']) await writer.createSnapshot(name)
+  await writer.completeReplicas()
+  await writer.close()
+  const second = new RemoteStorage(join(t.testdirName, 'backups'), 'second')
+  const other = blank(t, path, [remote, second])
+  await other.rebuildCatalog()
+  for (const name of ['a', 'b', 'c']) t.match(await statesOf(other, name), { remote: 'STORED', second: 'STORED' })
+})
+
+t.test('what is deleted while it is being read is left out', async t => {
+  const { writer, remote, path, application } = setUpTwo(t)
+  await writer.createSnapshot('a')
+  await writer.completeReplicas()
+  const { list } = remote
+  remote.list = async function * (prefix) {
+    yield * list.call(remote, prefix)
+    if ('app/snapshots/'.startsWith(prefix) || prefix.startsWith('app/snapshots/')) yield { key: `app/snapshots/${randomUUID()}.json`, bytes: 1, modifiedAt: new Date() }
+  }
+  t.match(await blank(t, path, [remote]).rebuildCatalog(), { added: 1, storages: [{ snapshots: 2, unreadable: [] }] })
+  application.exec('DELETE FROM items')
+  await writer.deleteSnapshot('a')
+  await writer.completeReplicas()
+  t.same(packsIn(remote.root), [], 'nor does it keep packs')
+})
+
+t.test('a storage that fails in the middle is told of, and the others are found; where all fail, it is an error', async t => {
+  const { writer, remote, path, backups } = setUpTwo(t)
+  await writer.createSnapshot('a', { labels: { for: 'test' } })
+  await writer.completeReplicas()
+  await writer.close()
+  const { get } = remote
+  const failing = new RemoteStorage(backups, 'failing')
+  for (const storage of [remote, failing]) {
+    storage.get = async (key, options) => {
+      if (key.includes('/marks/')) throw new errors.StorageUnavailableError(storage.name, 'it broke off')
+      return await get.call(storage, key, options)
+    }
+  }
+  await t.rejects(blank(t, path, [remote, failing]).rebuildCatalog(), { code: 'FST_SNAPSHOT_STORAGE_UNAVAILABLE' })
+  remote.get = get
+  t.match(await blank(t, path, [remote, failing]).rebuildCatalog(), { added: 1, storages: [{ storage: 'remote', error: null }, { storage: 'failing', error: /it broke off/ }] })
+})
+
+t.test('marks that make no sense in any storage keep a snapshot from being deleted', async t => {
+  const { writer, remote } = setUpTwo(t)
+  await writer.createSnapshot('a', { labels: { for: 'test' } })
+  await writer.completeReplicas()
+  flipBit(filesIn(remote.root).find(file => file.includes('/marks/'))!, 0.3)
+  await t.rejects(writer.deleteSnapshot('a'), { code: 'FST_SNAPSHOT_DAMAGED', message: /what remote has under app\/marks/ })
+})
+
+t.test('names that nobody knows are looked for once by all who ask at the same time', async t => {
+  const { writer, remote } = setUpTwo(t)
+  await writer.createSnapshot('a')
+  await writer.completeReplicas()
+  const asked = await Promise.allSettled([1, 2, 3].map(async number => await writer.getSnapshot(`unknown-${number}`)))
+  t.match(asked, [1, 2, 3].map(() => ({ status: 'rejected', reason: { code: 'FST_SNAPSHOT_NOT_FOUND' } })))
+  remote.isDown = true
+  await t.rejects(writer.getSnapshot('unknown'), { code: 'FST_SNAPSHOT_NOT_FOUND' })
+  await t.rejects(writer.getSnapshot('unknown'), { code: 'FST_SNAPSHOT_NOT_FOUND' })
+})
