@@ -107,3 +107,20 @@ t.test('a file that may have been written to within the same tick of its clock d
   t.equal(checkCompleted(t, { ...state, copiedAt: { ...state.copiedAt, isSettled: false } }), null)
   t.equal(state.live.changedSince(null), null)
 })
+
+t.test('where the log is another, or has fewer frames than it had, it cannot be told what was committed since', async t => {
+  const { application, live, copiedAt } = await copied(t)
+  application.exec('BEGIN IMMEDIATE')
+  const { log } = copiedAt
+  for (const other of [{ ...log!, salts: 'others' }, { ...log!, frames: 1_000_000 }]) t.equal(live.changedSince({ ...copiedAt, log: other }), null)
+  t.equal(live.changedSince(copiedAt)?.length, 0)
+  application.exec('COMMIT')
+})
+
+t.test('nor where there is no log any more that had frames', async t => {
+  const { application, live, copiedAt } = await copied(t, 'wal', application => { application.pragma('wal_checkpoint(TRUNCATE)') })
+  application.exec('BEGIN IMMEDIATE')
+  t.equal(copiedAt.log, null)
+  t.equal(live.changedSince({ ...copiedAt, log: { salts: 'some', frames: 1, index: '' } }), null)
+  application.exec('COMMIT')
+})
