@@ -145,13 +145,14 @@ export function findByIds (catalog: Catalog, ids: string[]): Map<string, Snapsho
 
 /** All usable snapshots in the order of their sequence, so many read at a time. */
 export function * usableSnapshots (catalog: Catalog, database: string, limit: number): Generator<SnapshotRow> {
-  for (let after = { sequence: -1, id: '' }, rows: SnapshotRow[] = []; ; after = rows.at(-1) as SnapshotRow) {
+  let [rows, after]: [SnapshotRow[], { sequence: number, id: string }] = [[], { sequence: -1, id: '' }]
+  do {
     rows = catalog.read(query => query.select().from(snapshots)
       .where(and(present(database), inArray(snapshots.status, USABLE), sql`(${snapshots.sequence}, ${snapshots.id}) > (${after.sequence}, ${after.id})`))
       .orderBy(asc(snapshots.sequence), asc(snapshots.id)).limit(limit).all())
     yield * rows
-    if (rows.length < limit) return
-  }
+    after = rows.at(-1) ?? after
+  } while (rows.length === limit)
 }
 
 /** Other deployments whose snapshots are known. */

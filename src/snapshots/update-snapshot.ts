@@ -24,7 +24,7 @@ export async function changeMarks (context: SnapshotContext, row: SnapshotRow, c
   const { catalog } = context
   let updated = updateSnapshotRow(catalog, row.id, { ...change, marksRevision: changed.marksRevision }) as SnapshotRow
   for (const { storage, state } of row.replicas) {
-    if (state === 'STORED' && !places.some(({ name }) => name === storage)) updated = recordReplica(catalog, row.id, storage, 'PENDING') ?? updated
+    if (state === 'STORED' && !places.some(({ name }) => name === storage)) updated = recordReplica(catalog, row.id, storage, 'PENDING') as SnapshotRow
   }
   return updated
 }

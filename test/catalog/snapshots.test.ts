@@ -3,7 +3,7 @@ import t from 'tap'
 import type { Catalog } from '../../src/catalog/catalog.ts'
 import { readMetric } from '../../src/catalog/metric-values.ts'
 import type { SnapshotRow } from '../../src/catalog/schema.ts'
-import { findLatest, findSnapshot, lastEndedCreation, pageOfSnapshots, recordCreated, recordCreationFailed, snapshotsWithStatus, updateSnapshotRow } from '../../src/catalog/snapshots.ts'
+import { findLatest, findSnapshot, lastEndedCreation, pageOfSnapshots, recordCreated, recordCreationFailed, snapshotsWithStatus, updateSnapshotRow, usableSnapshots } from '../../src/catalog/snapshots.ts'
 import { addSnapshot, openCatalog } from '../helpers/catalogs.ts'
 
 const error = { code: 'FST_SNAPSHOT_CREATE_FAILED', message: 'Failed' }
@@ -190,4 +190,11 @@ t.test("the runbook's query on the catalog gives the snapshots there are", async
     { name: 's11', status: 'SUCCESS', size: 11, createdAt: '2026-11-22T10:00:21.000Z', lastRestoredAt: deletedAt },
     { name: 's9', status: 'COMPLETED', size: 9, createdAt: '2026-11-22T10:00:19.000Z', lastRestoredAt: null }
   ])
+})
+
+t.test('usable snapshots are read so many at a time, all of them', async t => {
+  const catalog = openCatalog(t)
+  for (const name of ['a', 'b', 'c', 'd']) addSnapshot(catalog, name)
+  addSnapshot(catalog, 'failed', { status: 'FAILED' })
+  for (const limit of [1, 2, 3, 4, 5]) t.same([...usableSnapshots(catalog, 'app', limit)].map(({ name }) => name), ['a', 'b', 'c', 'd'])
 })

@@ -29,10 +29,12 @@ export async function copySnapshot (context: SnapshotContext, row: SnapshotRow, 
     return
   }
   const manifest = await fromReplicas(context, row, async storage => await readManifest(storage, row), destination.name)
+  let current = row
+  await copyStored(context, current, manifest, destination, signal)
   // Pins and labels may change until the copy is complete.
-  for (let current = row; ; current = findById(context.catalog, row.id) as SnapshotRow) {
+  while (!recordCopied(context.catalog, row.id, destination.name, current.marksRevision)) {
+    current = findById(context.catalog, row.id) as SnapshotRow
     await copyStored(context, current, manifest, destination, signal)
-    if (recordCopied(context.catalog, row.id, destination.name, current.marksRevision)) return
   }
 }
 

@@ -98,3 +98,42 @@ t.test('names that nobody knows are looked for once by all who ask at the same t
   await t.rejects(writer.getSnapshot('unknown'), { code: 'FST_SNAPSHOT_NOT_FOUND' })
   await t.rejects(writer.getSnapshot('unknown'), { code: 'FST_SNAPSHOT_NOT_FOUND' })
 })
+
+t.test('what a listing does not show is asked for by itself before it is believed to be gone', async t => {
+  const { writer, remote, application } = setUpTwo(t)
+  await writer.createSnapshot('a')
+  application.exec('DELETE FROM items')
+  await writer.createSnapshot('b', { full: true })
+  await writer.completeReplicas()
+  const { list } = remote
+  remote.list = async function * (prefix) {
+    for await (const object of list.call(remote, prefix)) if (!object.key.includes('/snapshots/') && !object.key.includes('/packs/')) yield object
+  }
+  await writer.rebuildCatalog()
+  for (const name of ['a', 'b']) t.same(await statesOf(writer, name), { local: 'STORED', remote: 'STORED' })
+  const pack = packsIn(remote.root)[0]!
+  writeFileSync(pack, 'cut')
+  remote.list = list
+  const { head } = remote
+  remote.head = async key => key.includes('/packs/') ? null : await head.call(remote, key)
+  t.match((await writer.rebuildCatalog()).storages, [{ error: null }, { error: null }])
+})
+
+t.test('a look that waits for one under way goes on where that fails', async t => {
+  const { writer, remote } = setUpTwo(t)
+  await writer.createSnapshot('a')
+  await writer.completeReplicas()
+  const { list } = remote
+  const gate = Promise.withResolvers<void>()
+  remote.list = async function * (prefix) {
+    await gate.promise
+    remote.list = list
+    yield * list.call(remote, prefix)
+    throw new errors.StorageUnavailableError('remote', 'it broke off')
+  }
+  const rebuilding = writer.rebuildCatalog()
+  const asked = t.rejects(writer.getSnapshot('unknown'), { code: 'FST_SNAPSHOT_NOT_FOUND' })
+  gate.resolve()
+  t.match(await rebuilding, { storages: [{ error: null }, { error: /it broke off/ }] })
+  await asked
+})
