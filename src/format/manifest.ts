@@ -82,10 +82,12 @@ export function decodeManifest (bytes: Buffer): Manifest {
  * @throws Error for damage, and where the manifest does not list its packs
  */
 export function packsNamed (bytes: Buffer, packs: Iterable<string>): string[] {
-  const body = undamagedBody(bytes)
-  if (!Array.isArray((JSON.parse(body) as { packs?: unknown }).packs)) throw new Error('the manifest does not list its packs')
+  // The parent is named for information: none of its packs need be used.
+  const { parent, ...rest } = JSON.parse(undamagedBody(bytes)) as { parent?: unknown, packs?: unknown }
+  if (!Array.isArray(rest.packs)) throw new Error('the manifest does not list its packs')
   // Wherever an id stands, in whatever form.
-  return [...packs].filter(pack => body.includes(pack))
+  const text = JSON.stringify(rest)
+  return [...packs].filter(pack => text.includes(pack))
 }
 
 /**

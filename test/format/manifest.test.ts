@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { sha256, sha256Hex } from '../../src/format/checksum.ts'
-import { decodeManifest, encodeManifest, type Manifest } from '../../src/format/manifest.ts'
+import { decodeManifest, encodeManifest, packsNamed, type Manifest } from '../../src/format/manifest.ts'
 import { attempt, flipBit, sampleManifest } from '../helpers/format.ts'
 
 /** Stored bytes with a right checksum, whatever their body says. */
@@ -141,3 +141,11 @@ for (const [path, change] of wrong) {
     t.throws(() => decodeManifest(encodeManifest(manifest)), { message: new RegExp(`^the manifest is not valid: ${path} `) })
   })
 }
+
+t.test('a manifest names the packs it needs, of whatever version it is; its parent is none of them', async t => {
+  const [needed, parent, other] = ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222', '33333333-3333-4333-8333-333333333333']
+  const bytes = sealed({ formatVersion: 99, parent, packs: [{ id: needed, bytes: 1 }] })
+  t.same(packsNamed(bytes, [needed, parent, other]), [needed])
+  t.same(packsNamed(sealed({ packs: [], later: { elsewhere: other } }), [needed, other]), [other], 'wherever it stands')
+  t.throws(() => packsNamed(sealed({ packs: 'none' }), [needed]), /does not list its packs/)
+})

@@ -73,16 +73,14 @@ export class StorageListing {
   async #list (): Promise<Findings> {
     const began = Date.now()
     const isFirst = this.isMissing
-    try {
-      const findings = await enterStorage(this.#context, this.#settings.storage, this.#signal)
-      this.#isDueAt = Date.now() + REGULAR_MS
-      if (isFirst) fillStorage(this.#context, this.#settings)
-      return findings
-    } catch (error) {
+    const findings = await enterStorage(this.#context, this.#settings.storage, this.#signal).catch((error: unknown) => {
       this.#failure = { error }
       throw error
-    } finally {
+    }).finally(() => {
       this.#mayBeginAt = Date.now() + Math.max(PAUSE_MS, PAUSE_SHARE * (Date.now() - began))
-    }
+    })
+    this.#isDueAt = Date.now() + REGULAR_MS
+    if (isFirst) fillStorage(this.#context, this.#settings)
+    return findings
   }
 }

@@ -30,6 +30,10 @@ t.test('a pack that is gone is noted, and seen when it is back', async t => {
   await another.rebuildCatalog()
   t.same(await statesOf(another, 'a'), { remote: 'MISSING' }, 'also where it is found so')
   mkdirSync(join(pack, '..'), { recursive: true })
+  writeFileSync(pack, bytes.subarray(1))
+  const third = blank(t, path, [remote])
+  await third.rebuildCatalog()
+  t.same(await statesOf(third, 'a'), { remote: 'MISSING' }, 'or too short')
   writeFileSync(pack, bytes)
   await other.rebuildCatalog()
   t.same(await statesOf(other, 'a'), { remote: 'STORED' })
@@ -106,11 +110,13 @@ t.test('what a listing does not show is asked for by itself before it is believe
   await writer.createSnapshot('b', { full: true })
   await writer.completeReplicas()
   const { list } = remote
-  remote.list = async function * (prefix) {
-    for await (const object of list.call(remote, prefix)) if (!object.key.includes('/snapshots/') && !object.key.includes('/packs/')) yield object
+  for (const hidden of ['/snapshots/', '/packs/']) {
+    remote.list = async function * (prefix) {
+      for await (const object of list.call(remote, prefix)) if (!object.key.includes(hidden)) yield object
+    }
+    await writer.rebuildCatalog()
+    for (const name of ['a', 'b']) t.same(await statesOf(writer, name), { local: 'STORED', remote: 'STORED' }, hidden)
   }
-  await writer.rebuildCatalog()
-  for (const name of ['a', 'b']) t.same(await statesOf(writer, name), { local: 'STORED', remote: 'STORED' })
   const pack = packsIn(remote.root)[0]!
   writeFileSync(pack, 'cut')
   remote.list = list
