@@ -305,7 +305,7 @@ export class SnapshotWriter {
   /** It may have been deleted since it was found. */
   #present (id: string): SnapshotRow {
     const row = findById(this.#context.catalog, id)
-    if (row === undefined || row.deletedAt !== null) throw new NotFoundError(`snapshot ${id} any more`)
+    if (row?.deletedAt !== null) throw new NotFoundError(`snapshot ${id} any more`)
     return row
   }
 }
