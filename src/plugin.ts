@@ -8,9 +8,12 @@ import { pluginSettings, type SnapshotsPluginOptions } from './options.ts'
 import { authentication } from './routes/authentication.ts'
 import { healthRoutes } from './routes/health.ts'
 import { integrityRoutes } from './routes/integrity.ts'
+import { maintenanceRoutes, refuseChanges } from './routes/maintenance.ts'
 import { metricsRoute } from './routes/metrics.ts'
 import { applyOwnRules } from './routes/own-rules.ts'
+import { recoveryRoutes } from './routes/recovery.ts'
 import { snapshotRoutes } from './routes/snapshots.ts'
+import { tableRoutes } from './routes/tables.ts'
 import { checkSchedule, ScheduledJobs } from './schedule/jobs.ts'
 import { SnapshotContext } from './snapshots/context.ts'
 import { SnapshotWriter } from './snapshots/snapshot-writer.ts'
@@ -20,6 +23,10 @@ declare module 'fastify' {
     /** The snapshots of the application's database, and with `.recovery` its integrity. */
     snapshots: SnapshotWriter
     scheduler: ToadScheduler
+  }
+  interface FastifyContextConfig {
+    /** A route of this plugin, which serves also while the application takes no changes. */
+    isOfSnapshots?: boolean
   }
 }
 
@@ -42,11 +49,15 @@ async function plugin (app: FastifyInstance, options: SnapshotsPluginOptions): P
   app.addHook('onClose', async () => { await writer.close() })
   app.decorate('snapshots', writer)
 
+  refuseChanges(app, writer, settings.maintenance)
   const authenticate = authentication(settings.auth)
   await app.register(async scope => {
     const routes = applyOwnRules(scope, () => isClosing)
     snapshotRoutes(routes, writer, authenticate)
+    tableRoutes(routes, writer, authenticate)
     integrityRoutes(routes, writer.recovery, authenticate)
+    recoveryRoutes(routes, writer.recovery, settings.databaseName, authenticate)
+    maintenanceRoutes(routes, writer, authenticate)
   }, { prefix: settings.prefix })
   await app.register(async scope => {
     const routes = applyOwnRules(scope, () => isClosing)

@@ -5,7 +5,12 @@ import { explained, openTarget, type Target } from './target-database.ts'
 /** `quick` reads every page but compares no index with its table; `full` does that too, in about twice the time. */
 export type CheckMode = 'quick' | 'full'
 
-export interface CheckIntegrityInput { target: Target, mode: CheckMode }
+export interface CheckIntegrityInput {
+  target: Target
+  mode: CheckMode
+  /** Whether rows that refer to missing ones are damage, too. Default false. */
+  foreignKeys?: boolean
+}
 
 export interface IntegrityReport {
   isHealthy: boolean
@@ -15,14 +20,20 @@ export interface IntegrityReport {
   unchecked: string[]
 }
 
+/** As many as SQLite's own checks give. */
+const ERRORS_KEPT = 100
+
 /** An unreadable or missing file is an unhealthy database, a locked or unwritable one is an error: it was not judged. */
 const DAMAGE_CODES = new Set(['FST_SNAPSHOT_DATABASE_MISSING', 'FST_SNAPSHOT_NOT_A_DATABASE', 'FST_SNAPSHOT_DATABASE_DAMAGED'])
 
-export async function checkIntegrity ({ target, mode }: CheckIntegrityInput): Promise<IntegrityReport> {
+export async function checkIntegrity ({ target, mode, foreignKeys = false }: CheckIntegrityInput): Promise<IntegrityReport> {
   try {
     const database = openTarget(target)
     try {
-      return explained(target, () => inspect(database, mode))
+      return explained(target, () => {
+        const report = inspect(database, mode)
+        return foreignKeys && report.isHealthy ? { ...report, ...checkForeignKeys(database) } : report
+      })
     } finally {
       database.close()
     }
@@ -30,6 +41,16 @@ export async function checkIntegrity ({ target, mode }: CheckIntegrityInput): Pr
     if (!DAMAGE_CODES.has(String(codeOf(error)))) throw error
     return { isHealthy: false, errors: [messageOf(error)], unchecked: [] }
   }
+}
+
+/** Rows that refer to what is not there; SQLite checks that for tables whose parents it knows. */
+function checkForeignKeys (database: Database.Database): Pick<IntegrityReport, 'isHealthy' | 'errors'> {
+  const errors: string[] = []
+  for (const { table, rowid, parent } of database.prepare('SELECT "table", rowid, parent FROM pragma_foreign_key_check').iterate() as IterableIterator<{ table: string, rowid: number | null, parent: string }>) {
+    errors.push(`foreign key: ${rowid === null ? 'a row' : `row ${rowid}`} of ${table} refers to a row that ${parent} does not have`)
+    if (errors.length === ERRORS_KEPT) break
+  }
+  return { isHealthy: errors.length === 0, errors }
 }
 
 /** Checks an open database within its current transaction. */

@@ -44,6 +44,7 @@ export function applyOwnRules (app: FastifyInstance, isClosing: () => boolean): 
     if (statusCode === 503) reply.header('Retry-After', RETRY_AFTER_SECONDS)
     return await reply.code(statusCode).send({ statusCode, code, error: STATUS_CODES[statusCode], message })
   })
+  app.addHook('onRoute', route => { route.config = { ...route.config, isOfSnapshots: true } })
   app.addHook('onSend', async (_request, reply) => { if (isClosing()) reply.header('Connection', 'close') })
   return app.withTypeProvider<TypeBoxTypeProvider>() as unknown as Routes
 }

@@ -49,8 +49,22 @@ export const NoQuery = NoBody
 
 export const IntegrityBody = Type.Object({
   /** `quick`, the default, or `full`, which also compares every index with its table. */
-  mode: Type.Optional(OneOf('quick', 'full'))
+  mode: Type.Optional(OneOf('quick', 'full')),
+  /** Whether rows that refer to rows which are not there count as damage. */
+  foreignKeys: Type.Optional(Type.Boolean())
 }, closed)
+
+const Text = Type.String({ minLength: 1, description: 'a text that is not empty' })
+
+const Tables = Type.Array(Text, { minItems: 1, maxItems: 1000, description: 'a list of one or more names of tables' })
+const Mode = OneOf('replace', 'missing-rows')
+
+export const RestoreTablesBody = Type.Object({ tables: Tables, mode: Type.Optional(Mode) }, closed)
+
+/** Which backup, and the database's name as a confirmation. */
+export const RollbackBody = Type.Object({ backup: Type.Optional(Text), confirm: Type.Optional(Type.String()) }, closed)
+export const ResetBody = Type.Object({ from: Type.Optional(OneOf('latest-snapshot', 'empty')), confirm: Type.Optional(Type.String()) }, closed)
+export const MaintenanceBody = Type.Object({ reason: Type.Optional(Type.String({ minLength: 1, maxLength: 256, description: 'a text of 1 to 256 characters' })) }, closed)
 
 /*
  * What the methods of SnapshotWriter take, for callers without types.
@@ -62,6 +76,12 @@ export const CreateArguments = Type.Object({
   trigger: Type.Optional(OneOf('manual', 'scheduled')),
   onCreating: Type.Optional(Type.Function([], Type.Any()))
 }, closed)
+
+export const TablesArgument = Tables
+export const RestoreTablesArguments = Type.Object({ mode: Type.Optional(Mode), before }, closed)
+export const SalvageArguments = Type.Object({ destination: Type.Optional(Text), timeLimit: Type.Optional(Type.Integer({ minimum: 1, maximum: 0x7fffffff, description: 'a whole number of milliseconds' })) }, closed)
+export const RollbackArguments = Type.Object({ backup: RollbackBody.properties.backup }, closed)
+export const ResetArguments = Type.Object({ from: ResetBody.properties.from }, closed)
 
 export const ListArguments = Type.Object({
   ...ListQuery.properties,

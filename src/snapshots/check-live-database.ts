@@ -1,6 +1,7 @@
 import { recordIntegrityCheck } from '../catalog/integrity-checks.ts'
 import type { CheckMode } from '../engine/check-integrity.ts'
 import { DatabaseMissingError } from '../errors.ts'
+import { tellHook } from './call-hook.ts'
 import type { SnapshotContext } from './context.ts'
 import type { DatabaseIntegrity } from './outcomes.ts'
 
@@ -8,10 +9,10 @@ import type { DatabaseIntegrity } from './outcomes.ts'
  * Checks the live database and keeps the outcome for health and metrics.
  * @throws FST_SNAPSHOT_DATABASE_LOCKED, FST_SNAPSHOT_DATABASE_UNWRITABLE: it could not be judged
  */
-export async function checkLiveDatabase (context: SnapshotContext, mode: CheckMode, signal?: AbortSignal): Promise<DatabaseIntegrity> {
+export async function checkLiveDatabase (context: SnapshotContext, mode: CheckMode, signal?: AbortSignal, foreignKeys = false): Promise<DatabaseIntegrity> {
   const { catalog, target, settings: { databaseName } } = context
   const started = performance.now()
-  const { isHealthy, errors, unchecked } = await context.runEngine('check-integrity', { target, mode }, signal && { signal })
+  const { isHealthy, errors, unchecked } = await context.runEngine('check-integrity', { target, mode, foreignKeys }, signal && { signal })
   const integrity: DatabaseIntegrity = {
     database: databaseName,
     isHealthy,
@@ -21,6 +22,7 @@ export async function checkLiveDatabase (context: SnapshotContext, mode: CheckMo
     durationMs: Math.round(performance.now() - started)
   }
   recordIntegrityCheck(catalog, integrity)
+  if (!isHealthy) tellHook(context, 'onIntegrityFailed', integrity)
   return integrity
 }
 

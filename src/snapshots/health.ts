@@ -1,5 +1,6 @@
 import { lastIntegrityCheck } from '../catalog/integrity-checks.ts'
 import { countIncomplete, type ReplicaCount } from '../catalog/replicas.ts'
+import { readMaintenance } from '../catalog/maintenance.ts'
 import { lastEndedCreation, otherSources } from '../catalog/snapshots.ts'
 import { readStorage } from '../catalog/storage-states.ts'
 import { foundMissing } from './check-live-database.ts'
@@ -15,7 +16,8 @@ export function healthOf (context: SnapshotContext): Health {
   const integrity = lastIntegrityCheck(catalog, database)
   const incomplete = countIncomplete(catalog, database)
   const storages = context.storages.map(({ storage }) => healthOfStorage(context, storage.name, incomplete))
-  const rest = { database, storages, sources: otherSources(catalog, database) }
+  const maintenance = readMaintenance(catalog, database)
+  const rest = { database, maintenance: maintenance === undefined ? null : { reason: maintenance.reason, since: maintenance.since }, storages, sources: otherSources(catalog, database) }
   if (integrity?.isHealthy === false) {
     const what = foundMissing(integrity, target.path) ? 'was missing' : 'failed its integrity check'
     return { status: 'unhealthy', reasons: integrity.errors.map(error => `The database ${what} at ${integrity.checkedAt}: ${error}`), ...rest }
@@ -24,6 +26,7 @@ export function healthOf (context: SnapshotContext): Health {
   const reasons: string[] = []
   if (creation?.status === 'FAILED') reasons.push(`The last snapshot failed at ${String(creation.completedAt)}: ${String(creation.error?.message)}`)
   if (!catalog.isSaved) reasons.push('The catalog cannot be written; its changes are kept in memory until the disk takes them')
+  if (maintenance !== undefined) reasons.push(`The application takes no changes since ${maintenance.since}: ${maintenance.reason}`)
   reasons.push(...storages.flatMap(storage => reasonsOf(storage, incomplete)))
   return { status: reasons.length === 0 ? 'ok' : 'degraded', reasons, ...rest }
 }

@@ -7,9 +7,17 @@ import { codeOf } from '../errors.ts'
  * have changed. The engine cannot ask its host to note it, for the host may be waiting for that very lock.
  */
 export interface RestoreIntent {
-  /** Path of the complete pre-restore backup. */
-  backup: string
+  /** Path of the complete pre-restore backup; null where SQLite could not read what was there. */
+  backup: string | null
+  /** The folder that the old files are moved to, where the file is replaced and not its content. */
+  quarantine?: string
 }
+
+/** Name of the staged image; what was interrupted is judged by it. */
+export const stagedName = (restoreId: string): string => `restore-${restoreId}.db`
+
+/** Names of intent files. */
+export const INTENT = /^\.[0-9a-f-]{36}\.intent$/
 
 export const intentFile = (recoveryDir: string, restoreId: string): string => join(recoveryDir, `.${restoreId}.intent`)
 

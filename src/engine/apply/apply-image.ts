@@ -1,14 +1,15 @@
-import { existsSync, fsyncSync, rmSync, symlinkSync } from 'node:fs'
+import { existsSync, rmSync, symlinkSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { BusyError, codeOf, DatabaseLockedError } from '../../errors.ts'
 import { LockFile } from '../../lock-file.ts'
 import { pause } from '../ask-often.ts'
-import { isOfKind, kindOf, makeAlike, type Kind } from '../database-kind.ts'
+import { kindOf, makeAlike, type Kind } from '../database-kind.ts'
 import { LivePages } from '../pages/live-pages.ts'
-import { headerOf } from '../pages/page-source.ts'
+import { makeDurable } from './make-durable.ts'
 import { placeImage } from './place-image.ts'
-import { completeSafetyCopy, placeSafetyCopy, syncFolderOf, writeDurably, type SafetyCopy } from './safety-copy.ts'
+import { completeSafetyCopy, placeSafetyCopy, writeDurably, type SafetyCopy } from './safety-copy.ts'
+import { currentPages, requireCurrent, TargetChanged } from './target-changed.ts'
 import { explainedAsync, openTarget, type Target } from '../target-database.ts'
 import type { FileState } from '../pages/file-state.ts'
 
@@ -47,11 +48,6 @@ const EVERY_PAGE = 0x7fffffff
 const RETRY_MS = 5
 /** SQLite's waiting writers sleep longer each time; after so long they sleep long enough to be overtaken. */
 const GATE_MS = 20
-const TRUNCATE_TRIES = 20
-const TRUNCATE_TIMEOUT_MS = 50
-
-/** The live database has become another one while its lock was waited for; nothing was written. */
-class TargetChanged extends Error {}
 
 /**
  * Replaces the content of the live database by an image, in one transaction of SQLite's own on the live file: readers in
@@ -112,10 +108,7 @@ async function copyIntoLive (input: ApplyImageInput, safetyCopy: SafetyCopy, liv
   const progress = (): number => {
     if (lockedAt === 0) {
       lockedAt = performance.now()
-      requireCurrent(pages)
-      const committed = pages.committed()
-      const firstPage = headerOf(committed)
-      if (!isOfKind(firstPage, kind)) throw new TargetChanged(`${target.path} was changed in kind while its lock was waited for`)
+      const committed = currentPages(pages, kind)
       completeSafetyCopy(safetyCopy, committed, pages.changedSince(input.copiedAt))
       writeDurably(input.intentFile, JSON.stringify({ backup: safetyCopy.path }))
     }
@@ -137,10 +130,6 @@ async function copyIntoLive (input: ApplyImageInput, safetyCopy: SafetyCopy, liv
     if (input.link !== null) rmSync(input.link)
   }
   throw new DatabaseLockedError(target.path, target.lockTimeoutMs)
-}
-
-function requireCurrent (pages: LivePages): void {
-  if (!pages.areCurrent()) throw new TargetChanged('the database was replaced while its lock was waited for')
 }
 
 /** Waits for the lock in the queue, as the backup that follows does not. */
@@ -183,30 +172,4 @@ function beganWriting (live: Database.Database): boolean {
 function waitForReaders (live: Database.Database): void {
   live.exec('BEGIN EXCLUSIVE')
   live.exec('COMMIT')
-}
-
-/**
- * SQLite's backup leaves its commit to the operating system's caches, and the -wal as large as the database. The checkpoint
- * comes first, at once: else the application's next commit begins it, and waits for all of it.
- */
-async function makeDurable (live: Database.Database, pages: LivePages, isWal: boolean): Promise<void> {
-  if (isWal) await Promise.allSettled([checkpoint(live)])
-  for (const descriptor of pages.descriptors) fsyncSync(descriptor)
-  if (!isWal) return syncFolderOf(live.name)
-  await Promise.allSettled([truncateLog(live)]) // all is durable already; a log that cannot be emptied now is emptied later
-}
-
-async function checkpoint (live: Database.Database): Promise<void> {
-  live.pragma('synchronous = FULL')
-  live.pragma('wal_checkpoint(PASSIVE)')
-}
-
-async function truncateLog (live: Database.Database): Promise<void> {
-  // A truncating checkpoint makes writers wait for readers, so it may only wait briefly. It may fail.
-  live.pragma(`busy_timeout = ${TRUNCATE_TIMEOUT_MS}`)
-  for (let tries = 0; tries < TRUNCATE_TRIES; tries++) {
-    const [{ busy }] = live.pragma('wal_checkpoint(TRUNCATE)') as [{ busy: number }]
-    if (busy === 0) return
-    await sleep(TRUNCATE_TIMEOUT_MS)
-  }
 }

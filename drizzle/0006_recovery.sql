@@ -1,0 +1,10 @@
+CREATE TABLE `maintenance` (
+	`database` text PRIMARY KEY NOT NULL,
+	`reason` text NOT NULL,
+	`since` text NOT NULL
+);
+--> statement-breakpoint
+ALTER TABLE `restores` ADD `kind` text DEFAULT 'restore' NOT NULL;--> statement-breakpoint
+ALTER TABLE `restores` ADD `times` text DEFAULT '{}' NOT NULL;--> statement-breakpoint
+ALTER TABLE `restores` ADD `isApplied` integer;--> statement-breakpoint
+CREATE INDEX `restores_snapshot` ON `restores` (`database`,`snapshotName`,`requestedAt`);

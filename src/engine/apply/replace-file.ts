@@ -1,0 +1,67 @@
+import type Database from 'better-sqlite3'
+import { BusyError, codeOf } from '../../errors.ts'
+import { LockFile } from '../../lock-file.ts'
+import { kindOf, setJournalMode } from '../database-kind.ts'
+import type { FileState } from '../pages/file-state.ts'
+import { LivePages } from '../pages/live-pages.ts'
+import { explained, openTarget, type Target } from '../target-database.ts'
+import { completeSafetyCopy, type SafetyCopy } from './safety-copy.ts'
+import { swapFiles, type FileSwap } from './swap-files.ts'
+
+export interface ReplaceFileInput extends FileSwap {
+  /** Taken until this process ends. */
+  lockFile: string
+  /** A copy of the live database to complete under the write lock; null where SQLite could not read it. */
+  safetyCopy: SafetyCopy | null
+  copiedAt: FileState | null
+}
+
+export interface ReplaceFileResult {
+  /** Path of the completed safety copy; null where SQLite could not read what was there. */
+  backup: string | null
+  lockedMs: number
+  /** Processes that still have the old file open. */
+  heldBy: number[]
+}
+
+/** Errors of a file that SQLite cannot even open. */
+const UNREADABLE = ['FST_SNAPSHOT_NOT_A_DATABASE', 'FST_SNAPSHOT_DATABASE_DAMAGED']
+
+/** Held by the process; a local variable could be collected, and the lock with it. */
+let engineLock: LockFile | null = null
+
+/**
+ * Puts another file in the place of the live database's, in one step: whoever opens the path finds the old file or the new
+ * one. Where SQLite can open the old one, it is write-locked meanwhile, and the safety copy completed under that lock.
+ */
+export async function replaceFile (input: ReplaceFileInput): Promise<ReplaceFileResult> {
+  const { target, safetyCopy } = input
+  engineLock = LockFile.takeBlocking(input.lockFile, target.lockTimeoutMs)
+  if (engineLock === null) throw new BusyError()
+  const live = openIfPossible(target)
+  if (live === null) return { backup: null, lockedMs: 0, heldBy: swapFiles(input, null) }
+  return explained(target, () => {
+    try {
+      const kind = kindOf(live)
+      const pages = new LivePages(live.name, kind)
+      setJournalMode(input.image, kind.isWal)
+      live.exec('BEGIN EXCLUSIVE')
+      const lockedAt = performance.now()
+      if (safetyCopy !== null) completeSafetyCopy(safetyCopy, pages.committed(), pages.changedSince(input.copiedAt))
+      const backup = safetyCopy?.path ?? null
+      const heldBy = swapFiles(input, backup)
+      return { backup, lockedMs: Math.round(performance.now() - lockedAt), heldBy }
+    } finally {
+      live.close()
+    }
+  })
+}
+
+function openIfPossible (target: Target): Database.Database | null {
+  try {
+    return openTarget(target)
+  } catch (error) {
+    if (UNREADABLE.includes(String(codeOf(error)))) return null
+    throw error
+  }
+}
