@@ -1,6 +1,7 @@
+import { statSync } from 'node:fs'
 import type Database from 'better-sqlite3'
 import { codeOf, messageOf } from '../errors.ts'
-import { explained, openTarget, type Target } from './target-database.ts'
+import { closeTarget, explained, openTarget, type Target } from './target-database.ts'
 
 /** `quick` reads every page but compares no index with its table; `full` does that too, in about twice the time. */
 export type CheckMode = 'quick' | 'full'
@@ -29,13 +30,14 @@ const DAMAGE_CODES = new Set(['FST_SNAPSHOT_DATABASE_MISSING', 'FST_SNAPSHOT_NOT
 export async function checkIntegrity ({ target, mode, foreignKeys = false }: CheckIntegrityInput): Promise<IntegrityReport> {
   try {
     const database = openTarget(target)
+    const opened = statSync(database.name, { throwIfNoEntry: false })
     try {
       return explained(target, () => {
         const report = inspect(database, mode)
         return foreignKeys && report.isHealthy ? { ...report, ...checkForeignKeys(database) } : report
       })
     } finally {
-      database.close()
+      closeTarget(database, opened)
     }
   } catch (error) {
     if (!DAMAGE_CODES.has(String(codeOf(error)))) throw error

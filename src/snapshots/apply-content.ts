@@ -37,9 +37,22 @@ export async function applyContent (context: SnapshotContext, change: LiveChange
     change.isApplied = true
     return { lockedMs, replacement: null }
   } catch (error) {
-    if (!NEEDS_ANOTHER_FILE.includes(String(codeOf(error))) || readIntent(context.settings.recoveryDir, id) !== null) throw error
+    const intent = readIntent(context.settings.recoveryDir, id)
+    if (intent !== null) await judgeFailed(context, change, image, intent.backup)
+    if (intent !== null || !NEEDS_ANOTHER_FILE.includes(String(codeOf(error)))) throw error
     return await replaceLiveFile(context, change, { image, kind, reason: messageOf(error) })
   } finally {
     await discardCopy(bulk)
+  }
+}
+
+/** Where the engine could not say whether the new content was committed, the live file does. */
+async function judgeFailed (context: SnapshotContext, change: LiveChange, image: string, backup: string | null): Promise<void> {
+  Object.assign(change, { backup, isApplied: null })
+  try {
+    const verdict = await context.runEngine('judge-content', { target: context.target, image, backup: String(backup) })
+    change.isApplied = { old: false, new: true, unknown: null }[verdict]
+  } catch (error) {
+    context.logger.warn({ err: error }, `It could not be told whether the new content was committed: ${messageOf(error)}`)
   }
 }

@@ -4,7 +4,6 @@ import { tellHook } from './call-hook.ts'
 import { checkLiveDatabase, foundMissing } from './check-live-database.ts'
 import type { SnapshotContext } from './context.ts'
 import { advance, type LiveChange } from './record-change.ts'
-import { readIntent } from './restore-intent.ts'
 import { rollBack } from './roll-back.ts'
 
 /** Gives the live database a new content and checks it; where something goes wrong after that, it gets its old content back. */
@@ -15,8 +14,7 @@ export async function goLive (context: SnapshotContext, change: LiveChange, cont
     await checkApplied(context, content)
     return applied
   } catch (error) {
-    const intent = readIntent(context.settings.recoveryDir, change.id)
-    if (intent !== null) await undo(context, change, content, intent.backup, error)
+    if (change.isApplied !== false) await undo(context, change, error)
     throw error
   }
 }
@@ -37,16 +35,14 @@ async function checkApplied (context: SnapshotContext, { mayBeUnsound }: NewCont
 class UnsoundError extends Error {}
 
 /**
- * Brings the old content back where something had been applied. Where the engine could not say so, the live file does: what
- * the application has committed since to a database that was never changed is not to be taken back.
+ * Brings the old content back. What the application has committed since to a database that was never changed is not to be
+ * taken back.
  */
-async function undo (context: SnapshotContext, change: LiveChange, { image }: NewContent, backup: string | null, cause: unknown): Promise<void> {
-  change.backup = backup
+async function undo (context: SnapshotContext, change: LiveChange, cause: unknown): Promise<void> {
+  const { backup } = change
   try {
     if (backup === null) throw new Error('SQLite could not read what was there before, which is kept as it was')
-    const verdict = change.isApplied ? 'new' : await context.runEngine('judge-content', { target: context.target, image, backup })
-    if (verdict === 'old') return
-    if (verdict === 'unknown') throw new Error('it cannot be told any more whether it was applied, and nothing was rolled back')
+    if (change.isApplied === null) throw new Error('it cannot be told any more whether it was applied, and nothing was rolled back')
     const { safetyCopy, ...rest } = await rollBack(context, backup)
     change.isRolledBack = true
     tellHook(context, 'onRolledBack', { ...rest, safetyCopy })

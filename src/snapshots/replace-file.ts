@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ReplaceFileInput, ReplaceFileResult } from '../engine/apply/replace-file.ts'
 import { messageOf } from '../errors.ts'
 import { callHook } from './call-hook.ts'
 import type { SnapshotContext } from './context.ts'
 import { beginCopy, discardCopy, safetyCopyOf, type BulkCopy, type SafetyCopyKind } from './live-content.ts'
 import type { FileReplacement } from './outcomes.ts'
 import { advance, type LiveChange } from './record-change.ts'
-import { intentFile } from './restore-intent.ts'
+import { intentFile, readIntent } from './restore-intent.ts'
 import { firstFree, timeStamp } from './snapshot-name.ts'
 
 /**
@@ -18,12 +19,13 @@ export async function replaceLiveFile (context: SnapshotContext, change: LiveCha
   const replacement: FileReplacement = { path: target.path, reason, quarantine: null, heldBy: [] }
   logger.warn({ path: target.path, reason }, 'SQLite cannot change the content of the database, so its file is replaced')
   await tellApplication(context, 'onBeforeReplace', replacement, replaceTimeout)
-  const copy = beginCopy(context, change.id, kind)
-  const copiedAt = await copy.done.catch(() => null) // where SQLite cannot read it, the old files are the backup
+  let copy: BulkCopy | null = null
   try {
+    copy = beginCopy(context, change.id, kind)
+    const copiedAt = await copy.done.catch(() => null) // where SQLite cannot read it, the old files are the backup
     advance(context, change, 'APPLYING')
     const quarantine = join(recoveryDir, firstFree(`quarantine_${timeStamp(new Date())}`, '_', taken => existsSync(join(recoveryDir, taken))))
-    const { backup, lockedMs, heldBy } = await context.runEngine('replace-file', {
+    const { backup, lockedMs, heldBy } = await replaced(context, change, {
       id: change.id,
       target,
       image,
@@ -32,15 +34,30 @@ export async function replaceLiveFile (context: SnapshotContext, change: LiveCha
       copiedAt,
       intentFile: intentFile(recoveryDir, change.id),
       quarantine
-    }, { priority: 'normal' })
+    })
     Object.assign(replacement, { quarantine, heldBy })
     change.backup = backup
     change.isApplied = true
     if (heldBy.length > 0) logger.error({ path: target.path, processes: heldBy }, 'Processes still have the old file of the database open, and what they write is lost: they must open the database again')
     return { lockedMs, replacement }
   } finally {
-    await discardCopy(copy)
+    if (copy !== null) await discardCopy(copy)
     await tellApplication(context, 'onAfterReplace', replacement, replaceTimeout)
+  }
+}
+
+/** An engine that ends in the middle leaves a replacement that is completed where the new file is in its place, and else taken back. */
+async function replaced (context: SnapshotContext, change: LiveChange, input: ReplaceFileInput): Promise<ReplaceFileResult> {
+  try {
+    return await context.runEngine('replace-file', input, { priority: 'normal' })
+  } catch (error) {
+    const intent = readIntent(context.settings.recoveryDir, change.id)
+    if (intent === null) throw error
+    Object.assign(change, { backup: intent.backup, isApplied: null })
+    change.isApplied = await context.runEngine('settle-replacement', { path: input.target.path, id: change.id, quarantine: input.quarantine })
+    if (!change.isApplied) throw error
+    context.logger.warn({ err: error }, `The file of the database was replaced, though: ${messageOf(error)}`)
+    return { backup: intent.backup, lockedMs: 0, heldBy: [] }
   }
 }
 

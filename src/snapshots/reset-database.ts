@@ -2,7 +2,7 @@ import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { usableNewestFirst } from '../catalog/snapshots.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
-import { messageOf, RestoreFailedError } from '../errors.ts'
+import { codeOf, messageOf, RestoreFailedError } from '../errors.ts'
 import { applyContent } from './apply-content.ts'
 import { checkLiveDatabase } from './check-live-database.ts'
 import type { SnapshotContext } from './context.ts'
@@ -64,6 +64,8 @@ async function stageNewestSound (context: SnapshotContext, image: string, skippe
       return row
     } catch (error) {
       signal.throwIfAborted()
+      removeDatabase(image)
+      if (codeOf(error) === 'FST_SNAPSHOT_NO_ROOM') throw error // older ones have no more room
       skipped.push({ snapshot: row.name, reason: messageOf(error) })
       context.logger.warn({ err: error, snapshot: row.name }, `A snapshot cannot be used for the reset: ${messageOf(error)}`)
     }
@@ -73,7 +75,7 @@ async function stageNewestSound (context: SnapshotContext, image: string, skippe
 }
 
 async function makeEmpty (context: SnapshotContext, image: string, signal: AbortSignal): Promise<null> {
-  await context.runEngine('make-empty', { file: image, like: context.target })
+  await context.runEngine('make-empty', { file: image, like: context.target.path }, { signal })
   await migrateStaged(context, image, signal)
   return null
 }

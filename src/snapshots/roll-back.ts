@@ -8,7 +8,7 @@ import { applyContent } from './apply-content.ts'
 import type { RollbackResult } from './outcomes.ts'
 import type { LiveChange } from './record-change.ts'
 import { removeDatabase } from './remove-database.ts'
-import { removeIntent, stagedName } from './restore-intent.ts'
+import { forgetIntent, stagedName } from './restore-intent.ts'
 
 /**
  * Brings the content of a pre-restore backup back into the live database, after a safety copy of what is there now. The
@@ -30,7 +30,7 @@ export async function rollBack (context: SnapshotContext, backup: string, change
     return { backup, safetyCopy: change.backup, integrity, ...applied, durationMs: Math.round(performance.now() - started) }
   } finally {
     removeDatabase(image)
-    removeIntent(recoveryDir, change.id)
+    forgetIntent(recoveryDir, change)
   }
 }
 

@@ -1,6 +1,7 @@
 import { messageOf } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import { settleInterrupted } from './settle.ts'
+import { settleRestores } from './settle-restore.ts'
 
 /**
  * Runs an operation alone, between the processes too, once what an earlier process left unfinished is settled.
@@ -17,6 +18,17 @@ export async function runOperation<T> (context: SnapshotContext, operation: (sig
     } finally {
       await context.tidyCatalog()
     }
+  })
+}
+
+/**
+ * The same for one that changes the live database: it does not begin before earlier ones are settled. What they left half done
+ * must not meet another content.
+ */
+export async function runChange<T> (context: SnapshotContext, change: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  return await runOperation(context, async signal => {
+    await settleRestores(context)
+    return await change(signal)
   })
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { existsSync, lstatSync, mkdirSync, realpathSync, rmSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { DatabaseMissingError, DestinationTakenError } from '../errors.ts'
@@ -20,11 +21,11 @@ export async function salvageFile (context: SnapshotContext, damaged: string, { 
   }
   mkdirSync(folderOf(path), { recursive: true })
   await requireRoom([{ folder: folderOf(path), bytes: 3 * databaseBytes(file), what: 'the salvaged database and what it is made from' }])
-  const scratch = `${path}.source`
+  const scratch = `${path}.${randomUUID()}.source`
   try {
     const isLive = existsSync(target.path) && realpathSync(file) === realpathSync(target.path)
     if (isLive) await context.runEngine('keep-files', { path: file, folder: scratch }, { signal })
-    const report = await context.runEngine('salvage', { file: isLive ? join(scratch, basename(file)) : file, destination: path, timeLimitMs: timeLimit }, { signal })
+    const report = await context.runEngine('salvage', { file: isLive ? join(scratch, basename(realpathSync(file))) : file, destination: path, timeLimitMs: timeLimit }, { signal })
     logger.warn({ file, path, isComplete: report.isComplete }, 'What could be read of a damaged database was saved')
     return { path, ...report }
   } finally {

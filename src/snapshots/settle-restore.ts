@@ -1,20 +1,29 @@
 import { existsSync } from 'node:fs'
-import { advanceRestore, recordRestoreEnded } from '../catalog/restores.ts'
+import { advanceRestore, recordRestoreEnded, restoresUnderWay } from '../catalog/restores.ts'
 import type { RestoreRow } from '../catalog/schema.ts'
 import { updateSnapshotRow } from '../catalog/snapshots.ts'
 import type { Verdict } from '../engine/apply/judge-content.ts'
-import { InterruptedError } from '../errors.ts'
+import { codeOf, InterruptedError, messageOf } from '../errors.ts'
 import { tellHook } from './call-hook.ts'
 import { checkLiveDatabase } from './check-live-database.ts'
 import type { SnapshotContext } from './context.ts'
-import { readIntent, removeIntent, stagedName, type RestoreIntent } from './restore-intent.ts'
+import { intentsIn, readIntent, removeIntent, stagedName, type RestoreIntent } from './restore-intent.ts'
 import { rollBack } from './roll-back.ts'
+
+/** Settles what is under way in the catalog while nobody works on the database, and replacements of its file. Only under the operation lock. */
+export async function settleRestores (context: SnapshotContext): Promise<void> {
+  const { catalog, target: { path }, settings: { databaseName, recoveryDir } } = context
+  for (const [id, { quarantine }] of intentsIn(recoveryDir)) {
+    if (quarantine !== undefined) await context.runEngine('settle-replacement', { path, id, quarantine })
+  }
+  for (const row of restoresUnderWay(catalog, databaseName)) await settleRestore(context, row)
+}
 
 /**
  * Settles a restore whose process ended in the middle, as far as it had been committed: one that was not is never carried on,
  * one that was is checked, and rolled back where the database is not sound. Which it is, the live database itself tells.
  */
-export async function settleRestore (context: SnapshotContext, row: RestoreRow): Promise<void> {
+async function settleRestore (context: SnapshotContext, row: RestoreRow): Promise<void> {
   const { settings: { recoveryDir } } = context
   const intent = readIntent(recoveryDir, row.id)
   if (intent === null) {
@@ -33,8 +42,17 @@ async function judge (context: SnapshotContext, { id, kind }: RestoreRow, { back
   if (quarantine !== undefined) return await context.runEngine('settle-replacement', { path: context.target.path, id, quarantine }) ? 'new' : 'old'
   const image = context.temporaryFile(stagedName(id))
   if (backup === null || kind === 'tables' || !existsSync(image)) return 'unknown'
-  return await context.runEngine('judge-content', { target: context.target, image, backup })
+  try {
+    return await context.runEngine('judge-content', { target: context.target, image, backup })
+  } catch (error) {
+    if (mayPass(error)) throw error
+    context.logger.warn({ err: error }, `It could not be told whether an interrupted restore had been applied: ${messageOf(error)}`)
+    return 'unknown'
+  }
 }
+
+/** What is worth another try, later. Anything else would keep the restore from being settled for ever. */
+const mayPass = (error: unknown): boolean => /^FST_SNAPSHOT_(DATABASE_LOCKED|DATABASE_UNWRITABLE|NO_ROOM|ENGINE_FAILED|BUSY|CANCELLED)$/.test(String(codeOf(error)))
 
 async function settleApplied (context: SnapshotContext, row: RestoreRow, { backup }: RestoreIntent): Promise<void> {
   const { isHealthy, errors } = await checkLiveDatabase(context, 'quick')
@@ -44,9 +62,18 @@ async function settleApplied (context: SnapshotContext, row: RestoreRow, { backu
   } else if (backup === null) {
     end(context, row, 'FAILED', true, `it had been applied, and the database is not sound: ${errors.slice(0, 3).join('; ')}`)
   } else {
+    await undo(context, row, backup, errors.slice(0, 3).join('; '))
+  }
+}
+
+async function undo (context: SnapshotContext, row: RestoreRow, backup: string, errors: string): Promise<void> {
+  try {
     const result = await rollBack(context, backup)
-    end(context, row, 'ROLLED_BACK', true, `the database was not sound after it (${errors.slice(0, 3).join('; ')}), and has its old content again, from ${backup}`)
+    end(context, row, 'ROLLED_BACK', true, `the database was not sound after it (${errors}), and has its old content again, from ${backup}`)
     tellHook(context, 'onRolledBack', result)
+  } catch (error) {
+    if (mayPass(error)) throw error
+    end(context, row, 'FAILED', true, `the database was not sound after it (${errors}), and its old content, ${backup}, could not be brought back: ${messageOf(error)}`)
   }
 }
 

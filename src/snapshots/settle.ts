@@ -12,7 +12,7 @@ import { PARTIAL_BACKUP } from './live-content.ts'
 import { columnsOf } from './manifest-columns.ts'
 import { removePartialWrites } from './remove-stored.ts'
 import { INTENT } from './restore-intent.ts'
-import { settleRestore } from './settle-restore.ts'
+import { settleRestores } from './settle-restore.ts'
 import { abandon } from './share-packs.ts'
 import { readManifest } from './stored-snapshot.ts'
 
@@ -28,7 +28,7 @@ export async function settleInterrupted (context: SnapshotContext, isFirst: bool
     if (!await finishDeletion(context, row, required)) break // the others would fail as well
   }
   if (!isFirst && creations.length + restores.length === 0) return
-  for (const row of restores) await settleRestore(context, row) // by files that are swept next
+  await settleRestores(context) // by files that are swept next
   sweepTemporaryFiles(context)
   for (const storage of required) await removeKilledWrites(context, storage, creations)
   for (const row of creations) await settleCreation(context, row)

@@ -13,7 +13,7 @@ import { recordedChange } from './record-change.ts'
 import { resetDatabase } from './reset-database.ts'
 import { rollBack } from './roll-back.ts'
 import { salvageFile } from './salvage-file.ts'
-import { runOperation } from './run-operation.ts'
+import { runChange } from './run-operation.ts'
 
 export interface IntegrityOptions {
   /** `quick`, the default, or `full`, which also compares every index with its table. */
@@ -101,7 +101,7 @@ export class SnapshotRecovery {
   async rollback (options: RollbackOptions = {}): Promise<RollbackResult> {
     requireFit(RollbackArguments, options, 'options')
     const { name } = findBackup(this.#context, options.backup)
-    return await runOperation(this.#context, async signal => await this.#rollBack(findBackup(this.#context, name), signal))
+    return await runChange(this.#context, async signal => await this.#rollBack(findBackup(this.#context, name), signal))
   }
 
   /**
@@ -112,7 +112,7 @@ export class SnapshotRecovery {
    * @throws FST_SNAPSHOT_NOT_FOUND (there was no restore of that snapshot), FST_SNAPSHOT_RESTORE_FAILED
    */
   async recoverFromFailedRestore (snapshot: string, error?: unknown): Promise<RecoveryResult> {
-    return await runOperation(this.#context, async signal => {
+    return await runChange(this.#context, async signal => {
       const { catalog, logger, settings: { databaseName } } = this.#context
       const restore = lastRestoreOf(catalog, databaseName, snapshot)
       if (restore === undefined) throw new NotFoundError(`restore of ${JSON.stringify(snapshot)}; the restores are listed by listRestores()`)
@@ -137,7 +137,7 @@ export class SnapshotRecovery {
    */
   async emergencyDatabaseReset (options: ResetOptions = {}): Promise<ResetResult> {
     requireFit(ResetArguments, options, 'options')
-    return await runOperation(this.#context, async signal => {
+    return await runChange(this.#context, async signal => {
       const result = await resetDatabase(this.#context, options.from ?? 'latest-snapshot', signal)
       removeOldBackups(this.#context)
       return result

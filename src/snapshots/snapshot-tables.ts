@@ -53,8 +53,9 @@ export async function restoreTables (context: SnapshotContext, row: SnapshotRow,
         change.isApplied = true
         return { ...restored, preRestoreBackup: backup }
       } catch (error) {
-        // An engine that was killed may have committed before; one that answers has not.
-        change.backup = readIntent(recoveryDir, change.id)?.backup ?? null
+        // An engine that has committed nothing takes the intent back, unless it was killed.
+        const intent = readIntent(recoveryDir, change.id)
+        if (intent !== null) Object.assign(change, { backup: intent.backup, isApplied: null })
         throw error
       } finally {
         await discardCopy(copy)

@@ -19,7 +19,7 @@ import { Replicas } from './replicas/replicas.ts'
 import { requireRestorable, restoreSnapshot } from './restore-snapshot.ts'
 import { restoreToFile } from './restore-to-file.ts'
 import { applyRetention } from './retention.ts'
-import { runOperation, settle } from './run-operation.ts'
+import { runChange, runOperation, settle } from './run-operation.ts'
 import { checkName } from './snapshot-name.ts'
 import { SnapshotRecovery } from './snapshot-recovery.ts'
 import { diffSnapshot, inspectSnapshot, restoreTables } from './snapshot-tables.ts'
@@ -155,7 +155,7 @@ export class SnapshotWriter {
    */
   async restoreFromSnapshot (reference: string, options: RestoreOptions = {}): Promise<RestoreResult> {
     const id = await this.#findRestorable(reference, options)
-    return await this.#run(async signal => await restoreSnapshot(this.#context, this.#requireRestorable(id, options), signal))
+    return await this.#change(async signal => await restoreSnapshot(this.#context, this.#requireRestorable(id, options), signal))
   }
 
   /**
@@ -199,7 +199,7 @@ export class SnapshotWriter {
     requireFit(RestoreTablesArguments, options, 'options')
     const { mode = 'replace', ...latest } = options
     const { id } = await this.#find(reference, latest)
-    return await this.#run(async signal => await restoreTables(this.#context, this.#present(id), tables, mode, signal))
+    return await this.#change(async signal => await restoreTables(this.#context, this.#present(id), tables, mode, signal))
   }
 
   /** Reads back every stored byte of a snapshot. Damage is an outcome, not an error. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE */
@@ -286,6 +286,10 @@ export class SnapshotWriter {
 
   async #run<T> (operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return await runOperation(this.#context, operation).finally(() => { this.#replicas.wake() })
+  }
+
+  async #change<T> (change: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return await runChange(this.#context, change).finally(() => { this.#replicas.wake() })
   }
 
   async #findRestorable (reference: string, options: RestoreOptions): Promise<string> {

@@ -1,5 +1,6 @@
-import { constants, copyFileSync, existsSync, mkdirSync, realpathSync } from 'node:fs'
+import { constants, copyFileSync, existsSync, mkdirSync, realpathSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { explained } from '../target-database.ts'
 import { syncFile, syncFolderOf } from './safety-copy.ts'
 
 export interface KeepFilesInput {
@@ -14,14 +15,22 @@ export interface KeepFilesInput {
  * @returns false where there are none
  */
 export async function keepFiles ({ path, folder }: KeepFilesInput): Promise<boolean> {
-  const files = ['', '-wal', '-shm', '-journal'].map(suffix => path + suffix).filter(file => existsSync(file))
+  const database = existsSync(path) ? realpathSync(path) : path // where it is a link, its log is beside the file
+  const files = ['', '-wal', '-shm', '-journal'].map(suffix => database + suffix).filter(file => existsSync(file))
   if (files.length === 0) return false
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  for (const file of files) {
-    const copy = join(folder, basename(file))
-    copyFileSync(realpathSync(file), copy, constants.COPYFILE_FICLONE)
-    syncFile(copy)
-  }
-  syncFolderOf(join(folder, 'any'))
-  return true
+  return explained({ path, lockTimeoutMs: 0 }, () => {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    try {
+      for (const file of files) {
+        const copy = join(folder, basename(file))
+        copyFileSync(file, copy, constants.COPYFILE_FICLONE)
+        syncFile(copy)
+      }
+      syncFolderOf(join(folder, 'any'))
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true })
+      throw error
+    }
+    return true
+  })
 }

@@ -31,6 +31,12 @@ const UNREADABLE = ['FST_SNAPSHOT_NOT_A_DATABASE', 'FST_SNAPSHOT_DATABASE_DAMAGE
 let engineLock: LockFile | null = null
 
 /**
+ * It ends with the process and is never closed: as the last connection to the old file, SQLite would delete the -wal and -shm
+ * at its path, and by then those are the new file's, with what the application has committed.
+ */
+let live: Database.Database | null = null
+
+/**
  * Puts another file in the place of the live database's, in one step: whoever opens the path finds the old file or the new
  * one. Where SQLite can open the old one, it is write-locked meanwhile, and the safety copy completed under that lock.
  */
@@ -38,23 +44,28 @@ export async function replaceFile (input: ReplaceFileInput): Promise<ReplaceFile
   const { target, safetyCopy } = input
   engineLock = LockFile.takeBlocking(input.lockFile, target.lockTimeoutMs)
   if (engineLock === null) throw new BusyError()
-  const live = openIfPossible(target)
-  if (live === null) return { backup: null, lockedMs: 0, heldBy: swapFiles(input, null) }
   return explained(target, () => {
-    try {
-      const kind = kindOf(live)
-      const pages = new LivePages(live.name, kind)
-      setJournalMode(input.image, kind.isWal)
-      live.exec('BEGIN EXCLUSIVE')
-      const lockedAt = performance.now()
-      if (safetyCopy !== null) completeSafetyCopy(safetyCopy, pages.committed(), pages.changedSince(input.copiedAt))
-      const backup = safetyCopy?.path ?? null
-      const heldBy = swapFiles(input, backup)
-      return { backup, lockedMs: Math.round(performance.now() - lockedAt), heldBy }
-    } finally {
-      live.close()
-    }
+    live = openIfPossible(target)
+    if (live === null) return { backup: null, lockedMs: 0, heldBy: swapFiles(input, null) }
+    const kind = kindOf(live)
+    const pages = new LivePages(live.name, kind)
+    setJournalMode(input.image, kind.isWal)
+    // With an empty log, whoever opens the old file in the middle of the exchange finds all that was committed.
+    if (kind.isWal && safetyCopy !== null) emptyLog(live)
+    live.exec('BEGIN EXCLUSIVE')
+    const lockedAt = performance.now()
+    if (safetyCopy !== null) completeSafetyCopy(safetyCopy, pages.committed(), pages.changedSince(input.copiedAt))
+    const backup = safetyCopy?.path ?? null
+    const heldBy = swapFiles(input, backup)
+    return { backup, lockedMs: Math.round(performance.now() - lockedAt), heldBy }
   })
+}
+
+/** As far as readers allow; it is the safety copy that counts. */
+function emptyLog (live: Database.Database): void {
+  try {
+    live.pragma('wal_checkpoint(TRUNCATE)')
+  } catch {}
 }
 
 function openIfPossible (target: Target): Database.Database | null {

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, copyFileSync, existsSync, linkSync, mkdirSync, realpathSync, renameSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, chownSync, copyFileSync, existsSync, linkSync, mkdirSync, realpathSync, renameSync, rmSync, statSync, type Stats } from 'node:fs'
 import { basename, join } from 'node:path'
 import { codeOf } from '../../errors.ts'
 import type { Target } from '../target-database.ts'
@@ -33,16 +33,22 @@ export function swapFiles ({ id, target, image, intentFile, quarantine }: FileSw
   const path = realpathSync(target.path)
   const old = statSync(path)
   const [fresh, aside] = [freshFile(path, id), asideFile(path, id)]
-  copyFileSync(image, fresh)
-  chmodSync(fresh, old.mode)
-  if (process.getuid?.() === 0) chownSync(fresh, old.uid, old.gid)
-  syncFile(fresh)
-  writeDurably(intentFile, JSON.stringify({ backup, quarantine }))
-  mkdirSync(quarantine, { recursive: true, mode: 0o700 })
   // The quarantine may be on another disk. Each of these steps can be taken back as long as the last one is not taken.
-  linkSync(path, aside)
-  for (const suffix of COMPANIONS) renameIfThere(path + suffix, aside + suffix)
-  renameSync(fresh, path)
+  try {
+    copyFileSync(image, fresh)
+    giveTo(fresh, old)
+    chmodSync(fresh, old.mode)
+    syncFile(fresh)
+    writeDurably(intentFile, JSON.stringify({ backup, quarantine }))
+    mkdirSync(quarantine, { recursive: true, mode: 0o700 })
+    linkSync(path, aside)
+    for (const suffix of COMPANIONS) renameIfThere(path + suffix, aside + suffix)
+    renameSync(fresh, path)
+  } catch (error) {
+    takeBack(path, id, quarantine)
+    rmSync(intentFile, { force: true })
+    throw error
+  }
   syncFolderOf(path)
   const heldBy = processesWith(old)
   keepAside(path, id, quarantine)
@@ -59,16 +65,36 @@ const asideFile = (path: string, id: string): string => `${path}.${id}.old`
 export async function settleReplacement ({ path: target, id, quarantine }: SettleReplacementInput): Promise<boolean> {
   const path = existsSync(target) ? realpathSync(target) : target
   const aside = asideFile(path, id)
-  rmSync(freshFile(path, id), { force: true })
   const [old, current] = [aside, path].map(file => statSync(file, { throwIfNoEntry: false }))
   if (old !== undefined && old.ino === current?.ino) {
-    for (const suffix of COMPANIONS) renameIfThere(aside + suffix, path + suffix)
-    rmSync(aside)
-    syncFolderOf(path)
+    takeBack(path, id, quarantine)
     return false
   }
+  rmSync(freshFile(path, id), { force: true })
   keepAside(path, id, quarantine)
   return existsSync(join(quarantine, basename(path)))
+}
+
+/**
+ * The old file is in its place still; what belonged to it returns there, unless somebody has opened it without that, and has a
+ * log of his own by now: with two in turn SQLite would take the wrong one for its own.
+ */
+function takeBack (path: string, id: string, quarantine: string): void {
+  const aside = asideFile(path, id)
+  rmSync(freshFile(path, id), { force: true })
+  rmSync(aside, { force: true })
+  if (COMPANIONS.some(suffix => existsSync(path + suffix) && existsSync(aside + suffix))) return keepAside(path, id, quarantine)
+  for (const suffix of COMPANIONS) renameIfThere(aside + suffix, path + suffix)
+  syncFolderOf(path)
+}
+
+/** Who may not give files away keeps it, as he would keep one that he made. */
+function giveTo (file: string, { uid, gid }: Stats): void {
+  try {
+    chownSync(file, uid, gid)
+  } catch (error) {
+    if (codeOf(error) !== 'EPERM') throw error
+  }
 }
 
 function keepAside (path: string, id: string, quarantine: string): void {

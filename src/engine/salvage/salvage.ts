@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { closeSync, existsSync, linkSync, openSync, rmSync, statSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { messageOf, NotADatabaseError } from '../../errors.ts'
@@ -35,7 +36,8 @@ const RANGES_KEPT = 100
  * @throws FST_SNAPSHOT_NOT_A_DATABASE where the file is empty
  */
 export async function salvage ({ file, destination, timeLimitMs }: SalvageInput): Promise<SalvageReport> {
-  const [scratch, partial] = [`${destination}.scratch`, `${destination}.partial`]
+  const id = randomUUID() // nothing of anybody else's has such a name
+  const [scratch, partial] = [`${destination}.${id}.scratch`, `${destination}.${id}.partial`]
   const deadline = performance.now() + timeLimitMs
   try {
     return explained({ path: file, lockTimeoutMs: 0 }, () => {

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Database from 'better-sqlite3'
 import { BusyError, codeOf, messageOf, NotRestorableError } from '../../errors.ts'
@@ -74,6 +75,7 @@ export async function restoreTables (input: RestoreTablesInput): Promise<Restore
 async function restoreInto (input: RestoreTablesInput): Promise<RestoreTablesResult> {
   const { target, image, name, safetyCopy } = input
   const live = openTarget(target)
+  let isCommitted = false
   try {
     const kind = kindOf(live)
     const pages = new LivePages(live.name, kind)
@@ -87,11 +89,13 @@ async function restoreInto (input: RestoreTablesInput): Promise<RestoreTablesRes
     writeDurably(input.intentFile, JSON.stringify({ backup: safetyCopy.path }))
     const result = change(live, input, plan)
     live.exec('COMMIT')
+    isCommitted = true
     const lockedMs = Math.round(performance.now() - since)
     await makeDurable(live, pages, kind.isWal)
     return { backup: safetyCopy.path, lockedMs, ...result }
   } finally {
     live.close() // an open transaction ends with it
+    if (!isCommitted) rmSync(input.intentFile, { force: true })
   }
 }
 
