@@ -29,6 +29,7 @@ const tasks: { [K in TaskName]: () => Promise<Task<K>> } = {
   'replace-file': async () => (await import('./apply/replace-file.ts')).replaceFile,
   'settle-replacement': async () => (await import('./apply/swap-files.ts')).settleReplacement,
   'restore-tables': async () => (await import('./tables/restore-tables.ts')).restoreTables,
+  'take-backup': async () => (await import('./apply/backup-checksum.ts')).takeBackup,
   salvage: async () => (await import('./salvage/salvage.ts')).salvage,
   'stage-image': async () => (await import('./stage/stage-image.ts')).stageImage
 }

@@ -1,5 +1,6 @@
 import type { SerializedError } from '../errors.ts'
 import type { ApplyImageInput, ApplyImageResult } from './apply/apply-image.ts'
+import type { TakeBackupInput } from './apply/backup-checksum.ts'
 import type { CheckIntegrityInput, IntegrityReport } from './check-integrity.ts'
 import type { CheckpointInput } from './checkpoint.ts'
 import type { CopyDatabaseInput } from './apply/copy-database.ts'
@@ -26,6 +27,7 @@ export interface Tasks {
   'copy-database': { input: CopyDatabaseInput, result: FileState | null }
   'apply-image': { input: ApplyImageInput, result: ApplyImageResult }
   'settle-replacement': { input: SettleReplacementInput, result: boolean }
+  'take-backup': { input: TakeBackupInput, result: boolean }
   'keep-files': { input: KeepFilesInput, result: boolean }
   'make-empty': { input: MakeEmptyInput, result: void }
   'replace-file': { input: ReplaceFileInput, result: ReplaceFileResult }

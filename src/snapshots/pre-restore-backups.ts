@@ -4,6 +4,7 @@ import { restoresByBackup } from '../catalog/restores.ts'
 import { messageOf, NotFoundError } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import type { PreRestoreBackup } from './outcomes.ts'
+import { checksumFile } from '../engine/apply/backup-checksum.ts'
 
 const NAME = /^(pre_restore|pre_rollback|pre_reset)_(\d{8}T\d{6}Z)(?:_\d+)?\.db$/
 
@@ -26,7 +27,8 @@ export function listBackups ({ catalog, settings: { recoveryDir, databaseName } 
  */
 export function findBackup (context: SnapshotContext, reference: string | undefined): PreRestoreBackup {
   const backups = listBackups(context)
-  const found = reference === undefined ? backups.find(({ kind }) => kind === 'pre_restore') : backups.find(({ name, path }) => [name, `${name}.db`, path].includes(reference))
+  const isLatest = reference === undefined || ['', '.db'].some(ending => [`pre_restore_latest${ending}`, join(context.settings.recoveryDir, `pre_restore_latest${ending}`)].includes(reference))
+  const found = isLatest ? backups.find(({ kind }) => kind === 'pre_restore') : backups.find(({ name, path }) => [name, `${name}.db`, path].includes(reference))
   if (found === undefined) throw new NotFoundError(reference === undefined ? 'pre-restore backup yet' : `pre-restore backup ${JSON.stringify(reference)}; list them to see their names`)
   return found
 }
@@ -38,6 +40,7 @@ export function removeOldBackups (context: SnapshotContext, now = Date.now()): v
     for (const { path, createdAt } of backups.filter((backup, index) => index > 0 && (index >= keepLast || now - Date.parse(backup.createdAt) > maxAge))) {
       try {
         rmSync(path)
+        rmSync(checksumFile(path), { force: true })
         context.logger.info({ path, createdAt }, 'An old pre-restore backup was removed')
       } catch (error) {
         context.logger.warn({ err: error, path }, `An old pre-restore backup could not be removed: ${messageOf(error)}`)

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { constants } from 'node:fs'
-import { copyFile } from 'node:fs/promises'
-import { RestoreFailedError } from '../errors.ts'
+import { existsSync } from 'node:fs'
+import { RestoreFailedError, SnapshotDamagedError } from '../errors.ts'
 import { checkLiveDatabase } from './check-live-database.ts'
 import type { SnapshotContext } from './context.ts'
+import { databaseBytes, folderOf, requireRoom } from './disk-space.ts'
 import { applyContent } from './apply-content.ts'
 import type { RollbackResult } from './outcomes.ts'
 import type { LiveChange } from './record-change.ts'
@@ -13,16 +13,19 @@ import { forgetIntent, stagedName } from './restore-intent.ts'
 /**
  * Brings the content of a pre-restore backup back into the live database, after a safety copy of what is there now. The
  * backup itself stays.
- * @param change where the rollback is a change of its own
- * @throws FST_SNAPSHOT_RESTORE_FAILED when the backup, or the database afterwards, is not sound
+ * @param asked where the rollback is a change of its own, and no part of one that failed
+ * @throws FST_SNAPSHOT_DAMAGED where the backup is not what it was; FST_SNAPSHOT_RESTORE_FAILED where the database is not sound afterwards
  */
-export async function rollBack (context: SnapshotContext, backup: string, change: LiveChange = ownChange()): Promise<RollbackResult> {
+export async function rollBack (context: SnapshotContext, backup: string, asked?: LiveChange): Promise<RollbackResult> {
+  const change = asked ?? ownChange()
   const started = performance.now()
   const { target, logger, settings: { recoveryDir } } = context
   const image = context.temporaryFile(stagedName(change.id))
   try {
-    await copyFile(backup, image, constants.COPYFILE_FICLONE) // applying may change the image, and the backup must stay as it is
+    if (asked !== undefined) await requireRoomFor(context, backup)
+    const isKnown = await context.runEngine('take-backup', { backup, copy: image }, { signal: change.signal }) // applying may change it, and the backup must stay as it is
     const found = await context.runEngine('check-integrity', { target: { ...target, path: image }, mode: 'quick' })
+    if (!found.isHealthy && !isKnown && asked !== undefined) throw new SnapshotDamagedError(`the backup ${backup} is not sound, and there is no checksum to tell whether it was when it was made: ${found.errors.slice(0, 3).join('; ')}`)
     const applied = await applyContent(context, change, { image, name: backup, mayBeUnsound: !found.isHealthy, copy: null }, 'pre_rollback')
     const integrity = await checkLiveDatabase(context, 'quick')
     logger.warn({ backup, isHealthy: integrity.isHealthy }, 'The database was rolled back to its content before the restore')
@@ -32,6 +35,16 @@ export async function rollBack (context: SnapshotContext, backup: string, change
     removeDatabase(image)
     forgetIntent(recoveryDir, change)
   }
+}
+
+/** Its copy, the safety copy of what is there, and the write-ahead log. */
+async function requireRoomFor ({ temporaryDir, target, settings: { recoveryDir } }: SnapshotContext, backup: string): Promise<void> {
+  const bytes = databaseBytes(backup)
+  await requireRoom([
+    { folder: temporaryDir, bytes, what: 'a copy of the backup' },
+    { folder: recoveryDir, bytes: databaseBytes(target.path), what: 'the copy of what is there now' },
+    ...existsSync(folderOf(target.path)) ? [{ folder: folderOf(target.path), bytes, what: 'the write-ahead log' }] : []
+  ])
 }
 
 /** A part of a change that is recorded already; it is never cancelled. */

@@ -5,6 +5,7 @@ import { kindOf, setJournalMode } from '../database-kind.ts'
 import type { FileState } from '../pages/file-state.ts'
 import { LivePages } from '../pages/live-pages.ts'
 import { explained, openTarget, type Target } from '../target-database.ts'
+import { noteChecksum } from './backup-checksum.ts'
 import { completeSafetyCopy, type SafetyCopy } from './safety-copy.ts'
 import { swapFiles, type FileSwap } from './swap-files.ts'
 
@@ -57,6 +58,7 @@ export async function replaceFile (input: ReplaceFileInput): Promise<ReplaceFile
     if (safetyCopy !== null) completeSafetyCopy(safetyCopy, pages.committed(), pages.changedSince(input.copiedAt))
     const backup = safetyCopy?.path ?? null
     const heldBy = swapFiles(input, backup)
+    if (backup !== null) noteChecksum(backup)
     return { backup, lockedMs: Math.round(performance.now() - lockedAt), heldBy }
   })
 }

@@ -83,8 +83,8 @@ function takeBack (path: string, id: string, quarantine: string): void {
   const aside = asideFile(path, id)
   rmSync(freshFile(path, id), { force: true })
   rmSync(aside, { force: true })
-  if (COMPANIONS.some(suffix => existsSync(path + suffix) && existsSync(aside + suffix))) return keepAside(path, id, quarantine)
-  for (const suffix of COMPANIONS) renameIfThere(aside + suffix, path + suffix)
+  if (['-wal', '-journal'].some(suffix => existsSync(path + suffix) && existsSync(aside + suffix))) return keepAside(path, id, quarantine)
+  for (const suffix of COMPANIONS.filter(suffix => !existsSync(path + suffix))) renameIfThere(aside + suffix, path + suffix)
   syncFolderOf(path)
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type Database from 'better-sqlite3'
 import { BusyError, codeOf, messageOf, NotRestorableError } from '../../errors.ts'
 import { LockFile } from '../../lock-file.ts'
+import { noteChecksum } from '../apply/backup-checksum.ts'
 import { makeDurable } from '../apply/make-durable.ts'
 import { completeSafetyCopy, writeDurably, type SafetyCopy } from '../apply/safety-copy.ts'
 import { currentPages, TargetChanged } from '../apply/target-changed.ts'
@@ -92,6 +93,7 @@ async function restoreInto (input: RestoreTablesInput): Promise<RestoreTablesRes
     isCommitted = true
     const lockedMs = Math.round(performance.now() - since)
     await makeDurable(live, pages, kind.isWal)
+    noteChecksum(safetyCopy.path)
     return { backup: safetyCopy.path, lockedMs, ...result }
   } finally {
     live.close() // an open transaction ends with it
