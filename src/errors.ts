@@ -43,6 +43,8 @@ export const NotFoundError = define('FST_SNAPSHOT_NOT_FOUND', 'There is no %s', 
 
 /** The name belongs to another snapshot. */
 export const NameTakenError = define('FST_SNAPSHOT_NAME_TAKEN', 'There is already a snapshot named %s; choose another name or delete that one first', 409)
+/** What replaces the database was not confirmed by its name. */
+export const ConfirmationError = define('FST_SNAPSHOT_NOT_CONFIRMED', 'This replaces the content of the database. To confirm it, send {"confirm": "%s"}, the name of the database', 400)
 /** The application takes no changes for now. */
 export const MaintenanceError = define('FST_SNAPSHOT_MAINTENANCE', 'No changes are taken for now: %s. Try again later', 503)
 /** Another process works on the snapshots of this database. */

@@ -3,6 +3,7 @@ import { basename, dirname, extname, join, resolve } from 'node:path'
 import { Type, type TObject } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { OptionError } from './errors.ts'
+import { hookOptions, type SnapshotHooks } from './hooks.ts'
 import { silentLogger, type Logger } from './logger.ts'
 import { requireDistinctPaths } from './options-paths.ts'
 import { KeepLast } from './schemas/requests.ts'
@@ -11,7 +12,7 @@ import { storageSettings, StorageOption, type ReplicaOptions, type StorageSettin
 import type { SnapshotStorage } from './storage/snapshot-storage.ts'
 
 /** Options of `SnapshotWriter` and `SnapshotRecovery`. What is not given is taken from the environment ({@link optionsFromEnv}). */
-export interface SnapshotOptions {
+export interface SnapshotOptions extends SnapshotHooks {
   /** The application's database: a path or a `file:` URL as Prisma writes it, relative to the working directory. */
   database?: string
   /** Its name in labels, storage paths and default snapshot names: `[a-z0-9_-]`, at most 64. Default: made from the file's name. */
@@ -42,6 +43,10 @@ export interface SnapshotOptions {
   integrityCheckMaxAge?: number
   /** Keep snapshots of a damaged database as evidence, marked `integrity: "failed"`, instead of failing. Default false. */
   allowDamaged?: boolean
+  /** Which contents from before restores are kept: the newest `keepLast` (default 10) as long as `maxAge` milliseconds (default 30 days). The newest always is. */
+  preRestoreBackups?: { keepLast?: number, maxAge?: number }
+  /** How long the application may take for `onBeforeReplace` and `onAfterReplace`, in milliseconds. Default 10000. */
+  replaceTimeout?: number
   /** A folder of Drizzle migrations that a restored image is brought up to before it goes live. */
   migrations?: { folder: string }
   /**
@@ -79,6 +84,8 @@ export interface SnapshotsPluginOptions extends SnapshotOptions {
 }
 
 export interface MaintenanceOptions {
+  /** Whether the application takes no changes while a restore is under way, besides when it was told so. Default false. */
+  duringRestores?: boolean
   /** After how many seconds clients are told to try again. Default 30. */
   retryAfter?: number
 }
@@ -94,9 +101,9 @@ export interface ScheduleOptions {
   keepLast?: number
 }
 
-type Defaulted = 'probeStorage' | 'compressionLevel' | 'maxParentAge' | 'lockTimeout' | 'integrityCheckMaxAge' | 'allowDamaged' | 'logger'
+type Defaulted = 'replaceTimeout' | 'probeStorage' | 'compressionLevel' | 'maxParentAge' | 'lockTimeout' | 'integrityCheckMaxAge' | 'allowDamaged' | 'logger'
 /** Options after every check and default; paths are absolute. */
-export type SnapshotSettings = Omit<SnapshotOptions, 'storage'> & Required<Pick<SnapshotOptions, Defaulted | 'database' | 'databaseName' | 'snapshotDir' | 'recoveryDir'>> & { storages: StorageSettings[], isRecoveryDirDefault: boolean }
+export type SnapshotSettings = Omit<SnapshotOptions, 'storage' | 'preRestoreBackups'> & Required<Pick<SnapshotOptions, Defaulted | 'database' | 'databaseName' | 'snapshotDir' | 'recoveryDir'>> & { storages: StorageSettings[], preRestoreBackups: { keepLast: number, maxAge: number }, isRecoveryDirDefault: boolean }
 
 export interface PluginSettings extends SnapshotSettings {
   auth: TokenOptions | RoleFunction | false
@@ -145,6 +152,9 @@ const snapshotOptions = {
   lockTimeout: Milliseconds,
   integrityCheckMaxAge: Milliseconds,
   allowDamaged: Type.Boolean(),
+  preRestoreBackups: Type.Partial(Type.Object({ keepLast: KeepLast, maxAge: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'a whole number of milliseconds of at least 1' }) }, closed)),
+  replaceTimeout: Milliseconds,
+  ...hookOptions,
   migrations: Type.Object({ folder: Text }, closed),
   migrate: Type.Function([], Type.Any()),
   logger: Type.Object({})
@@ -155,7 +165,7 @@ const nested = {
   auth: Type.Partial(Type.Object({ admin: Tokens, viewer: Tokens }, closed)),
   health: Type.Partial(Type.Object({ path: RoutePath }, closed)),
   metrics: Type.Partial(Type.Object({ path: RoutePath, role: RoleName }, closed)),
-  maintenance: Type.Partial(Type.Object({ retryAfter: Type.Integer({ minimum: 1, maximum: 86_400, description: 'a whole number of seconds from 1 to 86400' }) }, closed)),
+  maintenance: Type.Partial(Type.Object({ duringRestores: Type.Boolean(), retryAfter: Type.Integer({ minimum: 1, maximum: 86_400, description: 'a whole number of seconds from 1 to 86400' }) }, closed)),
   schedule: Type.Partial(Type.Object({ snapshots: Cron, integrity: Cron, timezone: Text, keepLast: KeepLast }, closed))
 }
 const False = Type.Literal(false)
@@ -205,7 +215,7 @@ export function pluginSettings (options: SnapshotsPluginOptions): PluginSettings
     const value = options[option as keyof typeof nested]
     if (typeof value === 'object' && value !== null) check(schema, value, `${option}.`)
   }
-  const { auth, prefix = '/snapshots', health = {}, metrics = {}, schedule = {}, maintenance: { retryAfter = 30 } = {}, ...rest } = check(PluginOptionsSchema, { ...fromEnv, ...withoutUndefined(options) })
+  const { auth, prefix = '/snapshots', health = {}, metrics = {}, schedule = {}, maintenance = {}, ...rest } = check(PluginOptionsSchema, { ...fromEnv, ...withoutUndefined(options) })
   if (auth === undefined || (typeof auth === 'object' && auth.admin === undefined && auth.viewer === undefined)) {
     throw new OptionError('"auth" is required, as the routes give away and replace the whole database. Give tokens ({ admin, viewer }, or SNAPSHOT_ADMIN_TOKEN in the environment), a function, or false to open them to everyone')
   }
@@ -221,7 +231,7 @@ export function pluginSettings (options: SnapshotsPluginOptions): PluginSettings
     ...settle(rest),
     ...paths,
     auth,
-    maintenance: { retryAfter },
+    maintenance: { duringRestores: false, retryAfter: 30, ...withoutUndefined(maintenance) },
     schedule: { snapshots: unlessOff(snapshots), integrity: unlessOff(integrity), timezone, keepLast }
   }
 }
@@ -241,6 +251,7 @@ function settle ({ storage, ...options }: SnapshotOptions): SnapshotSettings {
   const snapshotDir = resolve(options.snapshotDir ?? join(dirname(database), 'backups'))
   const settings = {
     probeStorage: true,
+    replaceTimeout: 10_000,
     compressionLevel: 1,
     maxParentAge: 7 * 24 * 60 * 60 * 1000,
     lockTimeout: 10_000,
@@ -252,6 +263,7 @@ function settle ({ storage, ...options }: SnapshotOptions): SnapshotSettings {
     databaseName: options.databaseName ?? slug(database),
     ...(options.migrations && { migrations: { folder: resolve(options.migrations.folder) } }),
     snapshotDir,
+    preRestoreBackups: { keepLast: 10, maxAge: 30 * 24 * 60 * 60 * 1000, ...options.preRestoreBackups },
     storages: storageSettings(storage, snapshotDir),
     recoveryDir: resolve(options.recoveryDir ?? join(dirname(database), 'recovery')),
     isRecoveryDirDefault: options.recoveryDir === undefined

@@ -11,6 +11,7 @@ import { integrityRoutes } from './routes/integrity.ts'
 import { maintenanceRoutes, refuseChanges } from './routes/maintenance.ts'
 import { metricsRoute } from './routes/metrics.ts'
 import { applyOwnRules } from './routes/own-rules.ts'
+import { recoveryRoutes } from './routes/recovery.ts'
 import { snapshotRoutes } from './routes/snapshots.ts'
 import { tableRoutes } from './routes/tables.ts'
 import { checkSchedule, ScheduledJobs } from './schedule/jobs.ts'
@@ -54,8 +55,9 @@ async function plugin (app: FastifyInstance, options: SnapshotsPluginOptions): P
     const routes = applyOwnRules(scope, () => isClosing)
     snapshotRoutes(routes, writer, authenticate)
     tableRoutes(routes, writer, authenticate)
-    maintenanceRoutes(routes, writer, authenticate)
     integrityRoutes(routes, writer.recovery, authenticate)
+    recoveryRoutes(routes, writer.recovery, settings.databaseName, authenticate)
+    maintenanceRoutes(routes, writer, authenticate)
   }, { prefix: settings.prefix })
   await app.register(async scope => {
     const routes = applyOwnRules(scope, () => isClosing)

@@ -1,7 +1,7 @@
 import Fastify from 'fastify'
 import snapshots, { optionsFromEnv } from 'fastify-sqlite-snapshots'
 import { randomBytes } from 'node:crypto'
-import { notesRoutes, openNotes } from './notes.js'
+import { Notes, notesRoutes } from './notes.js'
 
 /*
  * A small real application with snapshots. Without DATABASE_URL it keeps notes in data/notes.db; with it, it serves the
@@ -12,10 +12,16 @@ const path = 'data/notes.db'
 const madeToken = SNAPSHOT_ADMIN_TOKEN ? undefined : randomBytes(24).toString('base64url')
 
 const app = Fastify({ logger: true })
-if (!DATABASE_URL) await app.register(notesRoutes, { database: openNotes(path) })
+const notes = DATABASE_URL ? undefined : new Notes(path)
+if (notes) await app.register(notesRoutes, { notes })
 await app.register(snapshots, {
   ...optionsFromEnv(),
-  ...(!DATABASE_URL && { database: path }),
+  ...(notes && {
+    database: path,
+    // Only where SQLite cannot change the content of the file, so that another takes its place.
+    onBeforeReplace: () => notes.close(),
+    onAfterReplace: () => notes.open()
+  }),
   auth: { admin: SNAPSHOT_ADMIN_TOKEN || madeToken, ...(SNAPSHOT_VIEWER_TOKEN && { viewer: SNAPSHOT_VIEWER_TOKEN }) }
 })
 

@@ -1,22 +1,37 @@
-import { and, eq, inArray } from 'drizzle-orm'
+import { and, desc, eq, inArray, isNotNull } from 'drizzle-orm'
 import type { Catalog } from './catalog.ts'
 import { increment, observeSeconds } from './metric-values.ts'
-import { restores, type RestoreRow } from './schema.ts'
+import { restores, type RestoreRow, type RestoreStatus } from './schema.ts'
 
-const UNDER_WAY: Array<RestoreRow['status']> = ['REQUESTED', 'STAGED', 'BACKED_UP', 'APPLYING', 'VERIFYING']
+const UNDER_WAY: RestoreStatus[] = ['REQUESTED', 'STAGED', 'BACKED_UP', 'APPLYING', 'VERIFYING']
+/** What counts as a restore in the metrics: a rollback is an outcome of one. */
+const COUNTED: Array<RestoreRow['kind']> = ['restore', 'tables', 'reset']
 
-export function insertRestore (catalog: Catalog, row: Pick<RestoreRow, 'id' | 'database' | 'snapshotId' | 'snapshotName' | 'requestedAt'>): void {
-  catalog.write(database => database.insert(restores).values({ ...row, status: 'REQUESTED' }).run())
+export function insertRestore (catalog: Catalog, row: Pick<RestoreRow, 'id' | 'database' | 'snapshotId' | 'snapshotName' | 'requestedAt' | 'kind'>): void {
+  catalog.write(database => database.insert(restores).values({ ...row, status: 'REQUESTED', times: { REQUESTED: row.requestedAt } }).run())
 }
 
-export function updateRestore (catalog: Catalog, id: string, change: Partial<RestoreRow>): void {
-  catalog.write(database => database.update(restores).set(change).where(eq(restores.id, id)).run())
+/** Notes how far a restore has come, and when. */
+export function advanceRestore (catalog: Catalog, id: string, status: RestoreStatus, change: Partial<Pick<RestoreRow, 'preRestoreBackup' | 'isApplied' | 'snapshotId' | 'snapshotName'>> = {}, at = new Date().toISOString()): void {
+  catalog.write(database => {
+    const { times = {} } = database.select({ times: restores.times }).from(restores).where(eq(restores.id, id)).get() ?? {}
+    database.update(restores).set({ ...change, status, times: { ...times, [status]: at } }).where(eq(restores.id, id)).run()
+  })
+}
+
+export interface RestoreEnd extends Pick<RestoreRow, 'finishedAt' | 'error'> {
+  status: 'SUCCESS' | 'FAILED' | 'ROLLED_BACK'
+  durationMs: number
+  /** Left as it is where it is not given. */
+  isApplied?: boolean | null
 }
 
 /** Ends a restore and counts its outcome: `success`, `failed` or `rolled_back`. */
-export function recordRestoreEnded (catalog: Catalog, id: string, end: Pick<RestoreRow, 'finishedAt' | 'error'> & { status: 'SUCCESS' | 'FAILED' | 'ROLLED_BACK', durationMs: number }): void {
+export function recordRestoreEnded (catalog: Catalog, id: string, end: RestoreEnd): void {
+  advanceRestore(catalog, id, end.status, {}, String(end.finishedAt))
   catalog.write(database => {
     const row = database.update(restores).set(end).where(eq(restores.id, id)).returning().get()
+    if (!COUNTED.includes(row.kind)) return
     increment(database, row.database, 'snapshot_restores_total', end.status.toLowerCase())
     if (end.status === 'SUCCESS') observeSeconds(database, row.database, 'snapshot_restore_duration_seconds', end.durationMs / 1000)
   })
@@ -26,4 +41,22 @@ export function recordRestoreEnded (catalog: Catalog, id: string, end: Pick<Rest
 export function restoresUnderWay (catalog: Catalog, database: string): RestoreRow[] {
   return catalog.read(query => query.select().from(restores)
     .where(and(eq(restores.database, database), inArray(restores.status, UNDER_WAY))).all())
+}
+
+/** The last restores, the newest first. */
+export function lastRestores (catalog: Catalog, database: string, limit: number): RestoreRow[] {
+  return catalog.read(query => query.select().from(restores).where(eq(restores.database, database)).orderBy(desc(restores.requestedAt)).limit(limit).all())
+}
+
+/** The last restore of a snapshot. */
+export function lastRestoreOf (catalog: Catalog, database: string, snapshotName: string): RestoreRow | undefined {
+  return catalog.read(query => query.select().from(restores)
+    .where(and(eq(restores.database, database), eq(restores.snapshotName, snapshotName), inArray(restores.kind, ['restore', 'tables'])))
+    .orderBy(desc(restores.requestedAt)).limit(1).get())
+}
+
+/** The restores that some backups were made by, by the backup's path. */
+export function restoresByBackup (catalog: Catalog, database: string): Map<string, RestoreRow> {
+  const rows = catalog.read(query => query.select().from(restores).where(and(eq(restores.database, database), isNotNull(restores.preRestoreBackup))).orderBy(restores.requestedAt).all())
+  return new Map(rows.map(row => [String(row.preRestoreBackup), row]))
 }

@@ -89,7 +89,10 @@ export type SnapshotRow = typeof snapshots.$inferSelect
 
 export type RestoreStatus = 'REQUESTED' | 'STAGED' | 'BACKED_UP' | 'APPLYING' | 'VERIFYING' | 'SUCCESS' | 'FAILED' | 'ROLLED_BACK'
 
-/** One row for each restore that began. */
+/** `tables` brings back some tables only; a rollback and a reset have no snapshot, or chose it themselves. */
+export type RestoreKind = 'restore' | 'tables' | 'rollback' | 'reset'
+
+/** One row for each restore that began, and for each other change of the live database. */
 export const restores = sqliteTable('restores', {
   id: text().primaryKey(),
   database: text().notNull(),
@@ -101,8 +104,13 @@ export const restores = sqliteTable('restores', {
   durationMs: integer(),
   /** Path of the database file that holds the content from before the restore. */
   preRestoreBackup: text(),
-  error: text({ mode: 'json' }).$type<RecordedError>()
-}, table => [index('restores_requested').on(table.database, table.requestedAt)])
+  error: text({ mode: 'json' }).$type<RecordedError>(),
+  kind: text().$type<RestoreKind>().notNull().default('restore'),
+  /** When each status was reached. */
+  times: text({ mode: 'json' }).$type<Partial<Record<RestoreStatus, string>>>().notNull().default({}),
+  /** Whether the live database was changed; null where that is not known. */
+  isApplied: integer({ mode: 'boolean' })
+}, table => [index('restores_requested').on(table.database, table.requestedAt), index('restores_snapshot').on(table.database, table.snapshotName, table.requestedAt)])
 export type RestoreRow = typeof restores.$inferSelect
 
 /** The last integrity check of each live database. */

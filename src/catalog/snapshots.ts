@@ -160,3 +160,16 @@ export function otherSources (catalog: Catalog, database: string): Array<{ id: s
   return catalog.read(query => query.select({ id: snapshots.source, host: sql<string | null>`max(${snapshots.sourceHost})`, snapshots: sql<number>`count(*)` })
     .from(snapshots).where(and(present(database), ne(snapshots.source, catalog.source))).groupBy(snapshots.source).all())
 }
+
+/** Snapshots of a sound database, those of this deployment first, the newest first; read as they are asked for. */
+export function * usableNewestFirst (catalog: Catalog, database: string): Generator<SnapshotRow> {
+  for (const whose of [eq(snapshots.source, catalog.source), ne(snapshots.source, catalog.source)]) {
+    const ids = catalog.read(query => query.select({ id: snapshots.id }).from(snapshots)
+      .where(and(present(database), whose, inArray(snapshots.status, USABLE), ne(snapshots.integrity, 'failed')))
+      .orderBy(desc(snapshots.sequence)).all())
+    for (const { id } of ids) {
+      const row = findById(catalog, id)
+      if (row !== undefined) yield row
+    }
+  }
+}

@@ -21,11 +21,15 @@ const tasks: { [K in TaskName]: () => Promise<Task<K>> } = {
   'copy-database': async () => (await import('./apply/copy-database.ts')).copyDatabase,
   'create-image': async () => (await import('./create/create-image.ts')).createImage,
   'judge-content': async () => (await import('./apply/judge-content.ts')).judgeContent,
+  'keep-files': async () => (await import('./apply/keep-files.ts')).keepFiles,
+  'make-empty': async () => (await import('./make-empty.ts')).makeEmpty,
   'diff-tables': async () => (await import('./tables/diff-tables.ts')).diffTables,
   'inspect-tables': async () => (await import('./tables/inspect-tables.ts')).inspectTables,
-  'keep-files': async () => (await import('./apply/keep-files.ts')).keepFiles,
   migrate: async () => (await import('./migrate.ts')).migrate,
+  'replace-file': async () => (await import('./apply/replace-file.ts')).replaceFile,
+  'settle-replacement': async () => (await import('./apply/swap-files.ts')).settleReplacement,
   'restore-tables': async () => (await import('./tables/restore-tables.ts')).restoreTables,
+  'take-backup': async () => (await import('./apply/backup-checksum.ts')).takeBackup,
   salvage: async () => (await import('./salvage/salvage.ts')).salvage,
   'stage-image': async () => (await import('./stage/stage-image.ts')).stageImage
 }

@@ -36,7 +36,8 @@ export function makeAlike (image: string, live: Kind, name: string): void {
   if (theirs.isWal !== live.isWal) setJournalMode(image, live.isWal)
 }
 
-function setJournalMode (image: string, isWal: boolean): void {
+/** Of a file that nothing else uses. */
+export function setJournalMode (image: string, isWal: boolean): void {
   const staged = new Database(image)
   try {
     staged.pragma(`journal_mode = ${isWal ? 'WAL' : 'DELETE'}`)

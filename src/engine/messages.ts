@@ -1,17 +1,21 @@
 import type { SerializedError } from '../errors.ts'
 import type { ApplyImageInput, ApplyImageResult } from './apply/apply-image.ts'
+import type { TakeBackupInput } from './apply/backup-checksum.ts'
 import type { CheckIntegrityInput, IntegrityReport } from './check-integrity.ts'
 import type { CheckpointInput } from './checkpoint.ts'
 import type { CopyDatabaseInput } from './apply/copy-database.ts'
 import type { CreateImageInput, CreateImageResult } from './create/create-image.ts'
 import type { JudgeContentInput, Verdict } from './apply/judge-content.ts'
+import type { ReplaceFileInput, ReplaceFileResult } from './apply/replace-file.ts'
+import type { KeepFilesInput } from './apply/keep-files.ts'
+import type { SettleReplacementInput } from './apply/swap-files.ts'
+import type { MakeEmptyInput } from './make-empty.ts'
 import type { InspectTablesInput } from './tables/inspect-tables.ts'
 import type { DatabaseContents, DatabaseDiff } from './tables/reports.ts'
 import type { DiffTablesInput } from './tables/diff-tables.ts'
 import type { RestoreTablesInput, RestoreTablesResult } from './tables/restore-tables.ts'
 import type { SalvageInput } from './salvage/salvage.ts'
 import type { SalvageReport } from './salvage/report.ts'
-import type { KeepFilesInput } from './apply/keep-files.ts'
 import type { MigrateInput } from './migrate.ts'
 import type { StageImageInput, StageImageResult } from './stage/stage-image.ts'
 import type { FileState } from './pages/file-state.ts'
@@ -22,7 +26,11 @@ export interface Tasks {
   'stage-image': { input: StageImageInput, result: StageImageResult }
   'copy-database': { input: CopyDatabaseInput, result: FileState | null }
   'apply-image': { input: ApplyImageInput, result: ApplyImageResult }
+  'settle-replacement': { input: SettleReplacementInput, result: boolean }
+  'take-backup': { input: TakeBackupInput, result: boolean }
   'keep-files': { input: KeepFilesInput, result: boolean }
+  'make-empty': { input: MakeEmptyInput, result: void }
+  'replace-file': { input: ReplaceFileInput, result: ReplaceFileResult }
   'check-integrity': { input: CheckIntegrityInput, result: IntegrityReport }
   'judge-content': { input: JudgeContentInput, result: Verdict }
   'inspect-tables': { input: InspectTablesInput, result: DatabaseContents }

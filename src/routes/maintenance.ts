@@ -23,12 +23,13 @@ export function maintenanceRoutes (app: Routes, writer: SnapshotWriter, authenti
 }
 
 /** Turns the requests away that may change something, while the application takes no changes; not those of this plugin's own routes. */
-export function refuseChanges (app: FastifyInstance, writer: SnapshotWriter, { retryAfter }: Required<MaintenanceOptions>): void {
+export function refuseChanges (app: FastifyInstance, writer: SnapshotWriter, { duringRestores, retryAfter }: Required<MaintenanceOptions>): void {
   app.addHook('onRequest', async (request, reply) => {
-    if (SAFE.includes(request.method) || request.routeOptions.config?.isOfSnapshots === true) return
+    if (SAFE.includes(request.method) || request.routeOptions.config.isOfSnapshots === true) return
     const { state } = writer.maintenance
-    if (state === null) return
+    const reason = state?.reason ?? (duringRestores && writer.isRestoring ? 'A backup is being restored' : null)
+    if (reason === null) return
     reply.header('Retry-After', retryAfter)
-    throw new MaintenanceError(state.reason)
+    throw new MaintenanceError(reason)
   })
 }

@@ -54,6 +54,16 @@ export const IntegrityBody = Type.Object({
   foreignKeys: Type.Optional(Type.Boolean())
 }, closed)
 
+const Text = Type.String({ minLength: 1, description: 'a text that is not empty' })
+
+const Tables = Type.Array(Text, { minItems: 1, maxItems: 1000, description: 'a list of one or more names of tables' })
+const Mode = OneOf('replace', 'missing-rows')
+
+export const RestoreTablesBody = Type.Object({ tables: Tables, mode: Type.Optional(Mode) }, closed)
+
+/** Which backup, and the database's name as a confirmation. */
+export const RollbackBody = Type.Object({ backup: Type.Optional(Text), confirm: Type.Optional(Type.String()) }, closed)
+export const ResetBody = Type.Object({ from: Type.Optional(OneOf('latest-snapshot', 'empty')), confirm: Type.Optional(Type.String()) }, closed)
 export const MaintenanceBody = Type.Object({ reason: Type.Optional(Type.String({ minLength: 1, maxLength: 256, description: 'a text of 1 to 256 characters' })) }, closed)
 
 /*
@@ -71,6 +81,10 @@ export const SalvageArguments = Type.Object({
   destination: Type.Optional(Type.String({ pattern: '^[^\\0]+$', description: 'the path of a file' })),
   timeLimit: Type.Optional(Type.Integer({ minimum: 1, maximum: 0x7fffffff, description: 'a whole number of milliseconds from 1 to 2147483647' }))
 }, closed)
+export const TablesArgument = Tables
+export const RestoreTablesArguments = Type.Object({ mode: Type.Optional(Mode), before }, closed)
+export const RollbackArguments = Type.Object({ backup: RollbackBody.properties.backup }, closed)
+export const ResetArguments = Type.Object({ from: ResetBody.properties.from }, closed)
 
 export const ListArguments = Type.Object({
   ...ListQuery.properties,

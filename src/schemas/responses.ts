@@ -45,13 +45,16 @@ export const Operation = Type.Object({
   snapshot: Snapshot
 })
 
+const Replacement = OrNull(Type.Object({ path: Type.String(), reason: Type.String(), quarantine: OrNull(Type.String()), heldBy: Type.Array(Type.Integer()) }))
+
 export const RestoreResult = Type.Object({
   status: Type.Literal('SUCCESS'),
   snapshot: Snapshot,
   restoreId: Type.String(),
   preRestoreBackup: OrNull(Type.String()),
   durationMs: Type.Integer(),
-  lockedMs: Type.Integer()
+  lockedMs: Type.Integer(),
+  replacement: Replacement
 })
 
 export const Verification = Type.Object({
@@ -74,6 +77,57 @@ export const DatabaseIntegrity = Type.Object({
 })
 
 export const Maintenance = Type.Object({ reason: Type.String(), since: Time })
+
+export const TablesRestoreResult = Type.Object({
+  snapshot: Type.String(),
+  mode: Type.String(),
+  restoreId: Type.String(),
+  preRestoreBackup: Type.String(),
+  tables: Type.Array(Type.Object({ name: Type.String(), isNew: Type.Boolean(), deletedRows: Type.Integer(), insertedRows: Type.Integer() })),
+  staleIndexes: Type.Array(Type.Object({ name: Type.String(), reason: Type.String() })),
+  durationMs: Type.Integer(),
+  lockedMs: Type.Integer()
+})
+
+export const Recovery = Type.Object({
+  backups: Type.Array(Type.Object({
+    name: Type.String(),
+    path: Type.String(),
+    kind: Type.String(),
+    createdAt: Time,
+    size: Type.Integer(),
+    snapshot: OrNull(Type.String()),
+    restoreId: OrNull(Type.String())
+  })),
+  restores: Type.Array(Type.Object({
+    id: Type.String(),
+    kind: Type.String(),
+    snapshot: Type.String(),
+    status: Type.String(),
+    times: Type.Record(Type.String(), Time),
+    preRestoreBackup: OrNull(Type.String()),
+    error: OrNull(Type.Object({ code: Type.String(), message: Type.String() }))
+  }))
+})
+
+export const RollbackResult = Type.Object({
+  backup: Type.String(),
+  safetyCopy: OrNull(Type.String()),
+  integrity: DatabaseIntegrity,
+  lockedMs: Type.Integer(),
+  replacement: Replacement,
+  durationMs: Type.Integer()
+})
+
+export const ResetResult = Type.Object({
+  restoreId: Type.String(),
+  snapshot: OrNull(Type.String()),
+  quarantine: OrNull(Type.String()),
+  skipped: Type.Array(Type.Object({ snapshot: Type.String(), reason: Type.String() })),
+  integrity: DatabaseIntegrity,
+  replacement: Replacement,
+  durationMs: Type.Integer()
+})
 
 export const Health = Type.Object({
   status: Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('unhealthy')]),

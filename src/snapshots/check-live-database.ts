@@ -1,6 +1,7 @@
 import { recordIntegrityCheck } from '../catalog/integrity-checks.ts'
 import type { CheckMode } from '../engine/check-integrity.ts'
 import { DatabaseMissingError } from '../errors.ts'
+import { tellHook } from './call-hook.ts'
 import type { SnapshotContext } from './context.ts'
 import type { DatabaseIntegrity } from './outcomes.ts'
 
@@ -21,6 +22,7 @@ export async function checkLiveDatabase (context: SnapshotContext, mode: CheckMo
     durationMs: Math.round(performance.now() - started)
   }
   recordIntegrityCheck(catalog, integrity)
+  if (!isHealthy) tellHook(context, 'onIntegrityFailed', integrity)
   return integrity
 }
 

@@ -9,6 +9,7 @@ import { codeOf, CreateFailedError, messageOf, NameTakenError } from '../errors.
 import { manifestKey, packKey } from '../format/keys.ts'
 import { encodeManifest, FORMAT_VERSION, type Manifest } from '../format/manifest.ts'
 import { putFile } from '../storage/put-file.ts'
+import { tellHook } from './call-hook.ts'
 import type { SnapshotContext } from './context.ts'
 import { columnsOf } from './manifest-columns.ts'
 import { removeDatabase } from './remove-database.ts'
@@ -48,11 +49,13 @@ export async function createSnapshot (context: SnapshotContext, request: CreateR
     recordCreationFailed(catalog, row.id, { code: codeOf(explained) as string, message: messageOf(explained) }, new Date().toISOString())
     if (codeOf(explained) === 'FST_SNAPSHOT_DATABASE_DAMAGED') recordDamagedDatabase(context, messageOf(explained))
     logger.error({ err: error, snapshot: row.name }, `Failed to create snapshot: ${messageOf(error)}`)
+    tellHook(context, 'onSnapshotFailed', { name: row.name, error: { code: codeOf(explained) as string, message: messageOf(explained) } })
     await releaseFailed(context, codeOf(error) !== 'FST_SNAPSHOT_NO_ROOM' && settings.maxParentAge > 0)
     throw explained
   }
   logger.info({ snapshot: created.name, size: created.size, storedSize: created.storedSize, durationMs: created.durationMs }, 'Snapshot created')
   await releaseFailed(context)
+  tellHook(context, 'onSnapshotCreated', toSnapshot(created))
   return toSnapshot(created)
 }
 

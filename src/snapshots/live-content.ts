@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ApplyImageResult } from '../engine/apply/apply-image.ts'
+import type { SafetyCopy } from '../engine/apply/safety-copy.ts'
 import type { FileState } from '../engine/pages/file-state.ts'
 import type { SnapshotContext } from './context.ts'
 import { removeDatabase } from './remove-database.ts'
@@ -8,7 +9,7 @@ import { intentFile } from './restore-intent.ts'
 import { firstFree, timeStamp } from './snapshot-name.ts'
 
 /** Names of safety copies that are not complete yet, with their journals, and of links to the live database. */
-export const PARTIAL_BACKUP = /^\.pre_(restore|rollback)_.*\.(partial|live)/
+export const PARTIAL_BACKUP = /^\.pre_(restore|rollback|reset)_.*\.(partial|live)/
 
 /** A copy of the live database on its way to a safety copy. */
 export interface BulkCopy {
@@ -30,11 +31,14 @@ export interface Replacement {
   copy: BulkCopy
   /** Ends it while nothing has been changed yet; from the write lock on it is not heeded. */
   signal?: AbortSignal
+  /** Called when the copy is made, but for what is committed until the write lock is taken. */
   onBackedUp?: () => void
+  /** Called before the engine asks for the write lock. */
+  onApplying?: () => void
 }
 
 /** What the content from before is kept as. */
-export type SafetyCopyKind = 'pre_restore' | 'pre_rollback'
+export type SafetyCopyKind = 'pre_restore' | 'pre_rollback' | 'pre_reset'
 
 /** Copies the live database in bulk, beside the running application. */
 export function beginCopy (context: SnapshotContext, id: string, kind: SafetyCopyKind, signal?: AbortSignal): BulkCopy {
@@ -48,6 +52,12 @@ export function beginCopy (context: SnapshotContext, id: string, kind: SafetyCop
   return { partial, name, done }
 }
 
+/** Where a copy goes once it is complete. */
+export function safetyCopyOf ({ settings: { recoveryDir } }: SnapshotContext, { partial, name }: BulkCopy): SafetyCopy | null {
+  const path = (file: string): string => join(recoveryDir, `${file}.db`)
+  return partial === null ? null : { partial, path: path(name), latest: name.startsWith('pre_restore') ? path('pre_restore_latest') : null }
+}
+
 /** Waits for a copy that is not wanted any more, and removes what is left of it. */
 export async function discardCopy ({ partial, done }: BulkCopy): Promise<void> {
   await Promise.allSettled([done])
@@ -59,21 +69,21 @@ export async function discardCopy ({ partial, done }: BulkCopy): Promise<void> {
  * acknowledged write is in neither. Where that lock was taken, the intent file says so ({@link readIntent}); the caller
  * removes it.
  */
-export async function replaceLiveContent (context: SnapshotContext, { id, image, name, copy, signal, onBackedUp }: Replacement): Promise<ApplyImageResult> {
+export async function replaceLiveContent (context: SnapshotContext, { id, image, name, copy, signal, onBackedUp, onApplying }: Replacement): Promise<ApplyImageResult> {
   const { target, settings: { recoveryDir }, engineLockFile } = context
-  const path = (file: string): string => join(recoveryDir, `${file}.db`)
   const link = join(recoveryDir, `.${copy.name}.${id}.live`)
   try {
     const copiedAt = await copy.done
     onBackedUp?.()
     signal?.throwIfAborted()
+    onApplying?.()
     return await context.runEngine('apply-image', {
       target,
       image,
       name,
       lockFile: engineLockFile,
       link: process.platform === 'win32' ? null : link, // making links takes special rights there
-      safetyCopy: copy.partial === null ? null : { partial: copy.partial, path: path(copy.name), latest: copy.name.startsWith('pre_restore') ? path('pre_restore_latest') : null },
+      safetyCopy: safetyCopyOf(context, copy),
       copiedAt,
       intentFile: intentFile(recoveryDir, id),
       quarantine: join(recoveryDir, firstFree(`quarantine_${timeStamp(new Date())}`, '_', taken => existsSync(join(recoveryDir, taken))))

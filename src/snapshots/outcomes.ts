@@ -1,4 +1,5 @@
 import type { SalvageReport } from '../engine/salvage/report.ts'
+import type { RestoredTable, RestoreMode, StaleIndex } from '../engine/tables/reports.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /*
@@ -70,7 +71,110 @@ export interface RestoreResult {
   durationMs: number
   /** For how much of that the application's writers had to wait. */
   lockedMs: number
+  /** What was done where SQLite could not change the content of the file; null where it could. */
+  replacement: FileReplacement | null
 }
+
+/** A live database whose file was replaced by another. */
+export interface FileReplacement {
+  /** Path of the database. */
+  path: string
+  /** Why its content could not be changed. */
+  reason: string
+  /** The folder that the old files are in, as they were; null before they were moved. */
+  quarantine: string | null
+  /** Ids of processes that still have the old file open, and would write to nowhere: they must open the database again. Found on Linux only. */
+  heldBy: number[]
+}
+
+/** What a restore of tables reports. */
+export interface TablesRestoreResult {
+  /** Name of the snapshot. */
+  snapshot: string
+  mode: RestoreMode
+  restoreId: string
+  preRestoreBackup: string
+  tables: RestoredTable[]
+  /** Full-text indexes of the tables' content that could not be made anew. */
+  staleIndexes: StaleIndex[]
+  durationMs: number
+  /** For how much of that the application's writers had to wait. */
+  lockedMs: number
+}
+
+/** What a rollback reports. */
+export interface RollbackResult {
+  /** Path of the backup that the database has the content of. */
+  backup: string
+  /** The content until then, a plain database file; null where there was none that could be read. */
+  safetyCopy: string | null
+  integrity: DatabaseIntegrity
+  lockedMs: number
+  replacement: FileReplacement | null
+  durationMs: number
+}
+
+/** A content from before a restore, a rollback or a reset, that was kept. */
+export interface PreRestoreBackup {
+  /** By which {@link SnapshotRecovery.rollback} knows it. */
+  name: string
+  path: string
+  kind: 'pre_restore' | 'pre_rollback' | 'pre_reset'
+  createdAt: string
+  size: number
+  /** Name of the snapshot that was restored, where that is known. */
+  snapshot: string | null
+  restoreId: string | null
+}
+
+/** What {@link SnapshotRecovery.recoverFromFailedRestore} reports. */
+export interface RecoveryResult {
+  /** Name of the snapshot whose restore had failed. */
+  snapshot: string
+  restoreId: string
+  /** False where the database had its old content already. */
+  isRolledBack: boolean
+  /** The backup of that restore; null where it came to none, as nothing was changed. */
+  backup: string | null
+  /** The content until the rollback. */
+  safetyCopy: string | null
+  integrity: DatabaseIntegrity
+}
+
+/** What could be saved of a damaged database. */
+export interface SalvageResult extends SalvageReport {
+  /** Path of the new database. */
+  path: string
+}
+
+/** What {@link SnapshotRecovery.emergencyDatabaseReset} reports. */
+export interface ResetResult {
+  restoreId: string
+  /** Name of the snapshot the database has the content of; null for an empty one. */
+  snapshot: string | null
+  /** The folder with the old files, as they were; null where there were none. */
+  quarantine: string | null
+  /** Snapshots that were passed over, and why. */
+  skipped: Array<{ snapshot: string, reason: string }>
+  integrity: DatabaseIntegrity
+  replacement: FileReplacement | null
+  durationMs: number
+}
+
+/** One restore, rollback or reset, as it was recorded. */
+export interface RecordedRestore {
+  id: string
+  kind: 'restore' | 'tables' | 'rollback' | 'reset'
+  snapshot: string
+  status: string
+  /** When each status was reached. */
+  times: Record<string, string>
+  preRestoreBackup: string | null
+  error: { code: string, message: string } | null
+}
+
+/** Why an application takes no changes, and since when. */
+export interface Maintenance { reason: string, since: string }
 
 /** What a successful restore to a file reports. */
 export interface FileRestoreResult {

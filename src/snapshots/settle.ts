@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { RecordedError, Replica, RestoreRow, SnapshotRow } from '../catalog/schema.ts'
-import { recordRestoreEnded, restoresUnderWay } from '../catalog/restores.ts'
+import type { RecordedError, Replica, SnapshotRow } from '../catalog/schema.ts'
+import { restoresUnderWay } from '../catalog/restores.ts'
 import { recordCreated, recordCreationFailed, snapshotsWithStatus, unfinishedDeletions } from '../catalog/snapshots.ts'
 import { codeOf, InterruptedError, messageOf } from '../errors.ts'
 import { databasePrefix, packKey } from '../format/keys.ts'
@@ -11,7 +11,8 @@ import { finishDeletion } from './delete-snapshot.ts'
 import { PARTIAL_BACKUP } from './live-content.ts'
 import { columnsOf } from './manifest-columns.ts'
 import { removePartialWrites } from './remove-stored.ts'
-import { readIntent, removeIntent } from './restore-intent.ts'
+import { INTENT } from './restore-intent.ts'
+import { settleRestores } from './settle-restore.ts'
 import { abandon } from './share-packs.ts'
 import { readManifest } from './stored-snapshot.ts'
 
@@ -27,10 +28,10 @@ export async function settleInterrupted (context: SnapshotContext, isFirst: bool
     if (!await finishDeletion(context, row, required)) break // the others would fail as well
   }
   if (!isFirst && creations.length + restores.length === 0) return
+  await settleRestores(context) // by files that are swept next
   sweepTemporaryFiles(context)
   for (const storage of required) await removeKilledWrites(context, storage, creations)
   for (const row of creations) await settleCreation(context, row)
-  for (const row of restores) settleRestore(context, row)
 }
 
 /**
@@ -40,15 +41,6 @@ export async function settleInterrupted (context: SnapshotContext, isFirst: bool
 async function removeKilledWrites (context: SnapshotContext, storage: SnapshotStorage, creations: SnapshotRow[]): Promise<void> {
   if (storage.fileOf !== undefined) return await storage.removePartialWrites(databasePrefix(context.settings.databaseName))
   for (const row of creations) await removePartialWrites(context, storage, row)
-}
-
-function settleRestore ({ catalog, logger, settings: { recoveryDir } }: SnapshotContext, { id, requestedAt, snapshotName }: RestoreRow): void {
-  const intent = readIntent(recoveryDir, id)
-  const way = intent === null ? 'nothing was applied' : `the database holds either its old or the restored content; the old one is in ${intent.backup}`
-  logger.warn({ snapshot: snapshotName }, `A restore was interrupted: ${way}`)
-  const finishedAt = new Date().toISOString()
-  recordRestoreEnded(catalog, id, { status: 'FAILED', finishedAt, durationMs: Date.parse(finishedAt) - Date.parse(requestedAt), error: interrupted(`the process ended during the restore; ${way}`) })
-  removeIntent(recoveryDir, id)
 }
 
 /** A creation whose manifest is stored and whose pack is whole had happened; any other is undone. */
@@ -81,7 +73,7 @@ function sweepTemporaryFiles ({ temporaryDir, settings: { recoveryDir } }: Snaps
   rmSync(temporaryDir, { recursive: true, force: true })
   if (!existsSync(recoveryDir)) return
   for (const file of readdirSync(recoveryDir)) {
-    if (PARTIAL_BACKUP.test(file)) rmSync(join(recoveryDir, file), { force: true })
+    if (PARTIAL_BACKUP.test(file) || INTENT.test(file)) rmSync(join(recoveryDir, file), { force: true })
   }
 }
 

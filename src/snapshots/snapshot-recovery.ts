@@ -1,11 +1,19 @@
 import { lastIntegrityCheck } from '../catalog/integrity-checks.ts'
+import { lastRestoreOf, lastRestores } from '../catalog/restores.ts'
+import { NotFoundError } from '../errors.ts'
 import { snapshotSettings, type SnapshotOptions } from '../options.ts'
 import { requireFit } from '../schemas/fit.ts'
-import { IntegrityBody, PathArgument, SalvageArguments } from '../schemas/requests.ts'
+import { IntegrityBody, PathArgument, ResetArguments, RollbackArguments, SalvageArguments } from '../schemas/requests.ts'
+import { tellHook } from './call-hook.ts'
 import { checkLiveDatabase, foundMissing } from './check-live-database.ts'
 import { SnapshotContext } from './context.ts'
-import type { DatabaseIntegrity, SalvageResult } from './outcomes.ts'
+import type { DatabaseIntegrity, PreRestoreBackup, RecordedRestore, RecoveryResult, ResetResult, RollbackResult, SalvageResult } from './outcomes.ts'
+import { findBackup, listBackups, removeOldBackups } from './pre-restore-backups.ts'
+import { recordedChange } from './record-change.ts'
+import { resetDatabase } from './reset-database.ts'
+import { rollBack } from './roll-back.ts'
 import { salvageFile } from './salvage-file.ts'
+import { runChange } from './run-operation.ts'
 
 export interface IntegrityOptions {
   /** `quick`, the default, or `full`, which also compares every index with its table. */
@@ -21,10 +29,28 @@ export interface SalvageOptions {
   timeLimit?: number
 }
 
-/** Judges the live database, and brings it back. It works with and without Fastify. */
+export interface RollbackOptions {
+  /** Name or path of a backup as {@link SnapshotRecovery.listPreRestoreBackups} gives it. Default: the newest from before a restore. */
+  backup?: string
+}
+
+export interface ResetOptions {
+  /**
+   * What the database gets: the content of the newest snapshot that verifies and is sound, the default, or nothing but the
+   * application's migrations.
+   */
+  from?: 'latest-snapshot' | 'empty'
+}
+
+const RESTORES_SHOWN = 100
+
+/**
+ * Judges the live database, and brings it back. It works with and without Fastify. Every method may throw what those of
+ * {@link SnapshotWriter} may.
+ */
 export class SnapshotRecovery {
   readonly #context: SnapshotContext
-  /** Checks under way: whoever asks meanwhile gets the same one. */
+  /** Checks under way: whoever asks for the same meanwhile gets the same one. */
   readonly #checks = new Map<string, Promise<DatabaseIntegrity>>()
 
   /** @throws FST_SNAPSHOT_INVALID_OPTION, FST_SNAPSHOT_CATALOG_UNUSABLE */
@@ -46,7 +72,7 @@ export class SnapshotRecovery {
     const key = `${mode} ${foreignKeys}`
     const underWay = this.#checks.get(key)
     if (underWay !== undefined) return await underWay
-    const check = this.#check(mode, foreignKeys).finally(() => { this.#checks.delete(key) })
+    const check = this.#check({ mode, foreignKeys }).finally(() => { this.#checks.delete(key) })
     this.#checks.set(key, check)
     return await check
   }
@@ -55,6 +81,67 @@ export class SnapshotRecovery {
   lastIntegrityCheck (): DatabaseIntegrity | null {
     const { catalog, settings: { databaseName } } = this.#context
     return lastIntegrityCheck(catalog, databaseName) ?? null
+  }
+
+  /** The contents from before restores, rollbacks and resets that are kept, the newest first. */
+  listPreRestoreBackups (): PreRestoreBackup[] {
+    return listBackups(this.#context)
+  }
+
+  /** The last hundred restores, rollbacks and resets, the newest first. */
+  listRestores (): RecordedRestore[] {
+    const { catalog, settings: { databaseName } } = this.#context
+    return lastRestores(catalog, databaseName, RESTORES_SHOWN).map(({ id, kind, snapshotName, status, times, preRestoreBackup, error }) => ({ id, kind, snapshot: snapshotName, status, times: { ...times }, preRestoreBackup, error }))
+  }
+
+  /**
+   * Brings the content from before a restore back, after a safety copy of what is there now.
+   * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_RESTORE_FAILED, FST_SNAPSHOT_DATABASE_*
+   */
+  async rollback (options: RollbackOptions = {}): Promise<RollbackResult> {
+    requireFit(RollbackArguments, options, 'options')
+    const { name } = findBackup(this.#context, options.backup)
+    return await runChange(this.#context, async signal => await this.#rollBack(findBackup(this.#context, name), signal))
+  }
+
+  /**
+   * After a restore that failed: makes sure that the database has the content from before it. A restore rolls back by itself;
+   * this does what that could not, and tells what is the case.
+   * @param snapshot name of the snapshot that was being restored
+   * @param error what the restore threw, for the log
+   * @throws FST_SNAPSHOT_NOT_FOUND (there was no restore of that snapshot), FST_SNAPSHOT_RESTORE_FAILED
+   */
+  async recoverFromFailedRestore (snapshot: string, error?: unknown): Promise<RecoveryResult> {
+    return await runChange(this.#context, async signal => {
+      const { catalog, logger, settings: { databaseName } } = this.#context
+      const restore = lastRestoreOf(catalog, databaseName, snapshot)
+      if (restore === undefined) throw new NotFoundError(`restore of ${JSON.stringify(snapshot)}; the restores are listed by listRestores()`)
+      logger.warn({ err: error, snapshot, restoreId: restore.id, status: restore.status }, 'Recovery from a failed restore')
+      const isOld = restore.status === 'ROLLED_BACK' || restore.isApplied === false || restore.preRestoreBackup === null
+      const result = isOld ? null : await this.#rollBack(findBackup(this.#context, String(restore.preRestoreBackup)), signal)
+      return {
+        snapshot,
+        restoreId: restore.id,
+        isRolledBack: result !== null,
+        backup: restore.preRestoreBackup,
+        safetyCopy: result?.safetyCopy ?? null,
+        integrity: result?.integrity ?? await checkLiveDatabase(this.#context, 'quick')
+      }
+    })
+  }
+
+  /**
+   * The last resort for a damaged database: its files are kept as they are in a quarantine folder, and it gets a sound content.
+   * Nothing is touched before that is ready.
+   * @throws FST_SNAPSHOT_RESTORE_FAILED where no snapshot can be used; FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_DATABASE_LOCKED
+   */
+  async emergencyDatabaseReset (options: ResetOptions = {}): Promise<ResetResult> {
+    requireFit(ResetArguments, options, 'options')
+    return await runChange(this.#context, async signal => {
+      const result = await resetDatabase(this.#context, options.from ?? 'latest-snapshot', signal)
+      removeOldBackups(this.#context)
+      return result
+    })
   }
 
   /**
@@ -70,10 +157,18 @@ export class SnapshotRecovery {
     return await this.#context.queue.runBeside(async signal => await salvageFile(this.#context, path, options, signal))
   }
 
-  async #check (mode: 'quick' | 'full', foreignKeys: boolean): Promise<DatabaseIntegrity> {
+  async #rollBack ({ name, path }: PreRestoreBackup, signal: AbortSignal): Promise<RollbackResult> {
+    const { restoreId, ...result } = await recordedChange(this.#context, { kind: 'rollback', snapshotId: '', snapshotName: name }, signal, async change => await rollBack(this.#context, path, change))
+    removeOldBackups(this.#context)
+    tellHook(this.#context, 'onRolledBack', result)
+    return result
+  }
+
+  async #check (options: Required<IntegrityOptions>): Promise<DatabaseIntegrity> {
     const { logger, queue, target } = this.#context
-    const integrity = await queue.runBeside(async signal => await checkLiveDatabase(this.#context, mode, signal, foreignKeys))
-    if (!integrity.isHealthy) logger.error({ errors: integrity.errors }, foundMissing(integrity, target.path) ? 'The database is missing' : 'The database failed its integrity check')
+    const integrity = await queue.runBeside(async signal => await checkLiveDatabase(this.#context, options.mode, signal, options.foreignKeys))
+    if (integrity.isHealthy) return integrity
+    logger.error({ errors: integrity.errors }, foundMissing(integrity, target.path) ? 'The database is missing' : 'The database failed its integrity check')
     return integrity
   }
 

@@ -2,10 +2,10 @@ import type { Readable } from 'node:stream'
 import type { DatabaseContents, DatabaseDiff } from '../engine/tables/reports.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { findById, pageOfSnapshots } from '../catalog/snapshots.ts'
-import { InvalidNameError, messageOf, NotFoundError } from '../errors.ts'
+import { InvalidNameError, NotFoundError } from '../errors.ts'
 import { snapshotSettings, type SnapshotOptions } from '../options.ts'
 import { requireFit } from '../schemas/fit.ts'
-import { CreateArguments, KeepLast, ListArguments, PathArgument, RestoreArguments, SourceArgument, UpdateBody } from '../schemas/requests.ts'
+import { CreateArguments, KeepLast, ListArguments, PathArgument, RestoreArguments, RestoreTablesArguments, SourceArgument, TablesArgument, UpdateBody } from '../schemas/requests.ts'
 import { SnapshotContext } from './context.ts'
 import { createSnapshot } from './create-snapshot.ts'
 import { deleteSnapshot } from './delete-snapshot.ts'
@@ -14,16 +14,16 @@ import { findSnapshotBy } from './find-snapshot.ts'
 import { healthOf } from './health.ts'
 import { maintenanceState } from './maintenance-state.ts'
 import { MaintenanceMode } from './maintenance.ts'
-import type { FileRestoreResult, Health, RebuildResult, RestoreResult, Verification } from './outcomes.ts'
+import type { FileRestoreResult, Health, RebuildResult, RestoreResult, TablesRestoreResult, Verification } from './outcomes.ts'
 import { adoptSnapshots } from './rebuild/adopt-snapshots.ts'
 import { Replicas } from './replicas/replicas.ts'
 import { requireRestorable, restoreSnapshot } from './restore-snapshot.ts'
 import { restoreToFile } from './restore-to-file.ts'
 import { applyRetention } from './retention.ts'
-import { settleInterrupted } from './settle.ts'
+import { runChange, runOperation, settle } from './run-operation.ts'
 import { checkName } from './snapshot-name.ts'
 import { SnapshotRecovery } from './snapshot-recovery.ts'
-import { diffSnapshot, inspectSnapshot } from './snapshot-tables.ts'
+import { diffSnapshot, inspectSnapshot, restoreTables } from './snapshot-tables.ts'
 import { toSnapshot, type LatestOptions, type Snapshot } from './snapshot.ts'
 import { updateSnapshot } from './update-snapshot.ts'
 import { verifySnapshot } from './verify-snapshot.ts'
@@ -51,6 +51,11 @@ export interface ListOptions {
   order?: 'asc' | 'desc'
 }
 
+export interface RestoreTablesOptions extends LatestOptions {
+  /** `replace`, the default: the tables get the snapshot's rows. `missing-rows`: rows are added whose key is not there. */
+  mode?: 'replace' | 'missing-rows'
+}
+
 export interface RestoreOptions extends LatestOptions {
   /** Restore also a snapshot of a damaged database, kept as evidence. Default false. */
   allowDamaged?: boolean
@@ -75,7 +80,6 @@ export class SnapshotWriter {
   readonly maintenance: MaintenanceMode
   readonly #context: SnapshotContext
   readonly #replicas: Replicas
-  #isFirst = true
 
   /** @throws FST_SNAPSHOT_INVALID_OPTION, FST_SNAPSHOT_CATALOG_UNUSABLE */
   constructor (options: SnapshotOptions = {}) {
@@ -152,7 +156,7 @@ export class SnapshotWriter {
    */
   async restoreFromSnapshot (reference: string, options: RestoreOptions = {}): Promise<RestoreResult> {
     const id = await this.#findRestorable(reference, options)
-    return await this.#run(async signal => await restoreSnapshot(this.#context, this.#requireRestorable(id, options), signal))
+    return await this.#change(async signal => await restoreSnapshot(this.#context, this.#requireRestorable(id, options), signal))
   }
 
   /**
@@ -185,6 +189,22 @@ export class SnapshotWriter {
   async diffSnapshot (reference: string, options: LatestOptions = {}): Promise<DatabaseDiff> {
     const { id } = await this.#find(reference, options)
     return await this.#run(async signal => await diffSnapshot(this.#context, this.#present(id), signal))
+  }
+
+  /**
+   * Brings some tables of a snapshot into the live database, in one transaction in which foreign keys are checked, while the
+   * application runs. The content from before is kept as `preRestoreBackup`. No trigger fires.
+   * @param options `mode`: `replace`, the default, gives the tables the snapshot's rows; `missing-rows` adds those whose key is
+   * not there
+   * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE (a table that is not there or has other columns, a foreign key that
+   * would be broken), FST_SNAPSHOT_DAMAGED, FST_SNAPSHOT_DATABASE_*, FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_RESTORE_FAILED
+   */
+  async restoreTables (reference: string, tables: string[], options: RestoreTablesOptions = {}): Promise<TablesRestoreResult> {
+    requireFit(TablesArgument, tables, 'tables')
+    requireFit(RestoreTablesArguments, options, 'options')
+    const { mode = 'replace', ...latest } = options
+    const { id } = await this.#find(reference, latest)
+    return await this.#change(async signal => await restoreTables(this.#context, this.#present(id), tables, mode, signal))
   }
 
   /** Reads back every stored byte of a snapshot. Damage is an outcome, not an error. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE */
@@ -237,10 +257,14 @@ export class SnapshotWriter {
     return healthOf(this.#context)
   }
 
+  /** Whether the content of the live database is being replaced, by this process. */
+  get isRestoring (): boolean {
+    return this.#context.changes > 0
+  }
+
   /** Settles what a killed process left unfinished; every operation does that first, too. */
   async settle (): Promise<void> {
-    this.#context.catalog.requireOpen()
-    await this.#context.queue.run(async () => { await this.#settle() })
+    await settle(this.#context)
     this.#replicas.wake()
   }
 
@@ -266,23 +290,11 @@ export class SnapshotWriter {
   }
 
   async #run<T> (operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    this.#context.catalog.requireOpen()
-    return await this.#context.queue.run(async signal => {
-      await this.#settle().catch((error: unknown) => {
-        this.#context.logger.warn({ err: error }, `What an earlier process left was not settled yet: ${messageOf(error)}`)
-      })
-      try {
-        return await operation(signal)
-      } finally {
-        this.#replicas.wake()
-        await this.#context.tidyCatalog()
-      }
-    })
+    return await runOperation(this.#context, operation).finally(() => { this.#replicas.wake() })
   }
 
-  async #settle (): Promise<void> {
-    await settleInterrupted(this.#context, this.#isFirst)
-    this.#isFirst = false
+  async #change<T> (change: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return await runChange(this.#context, change).finally(() => { this.#replicas.wake() })
   }
 
   async #findRestorable (reference: string, options: RestoreOptions): Promise<string> {

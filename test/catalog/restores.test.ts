@@ -1,13 +1,13 @@
 import t from 'tap'
 import type { Catalog } from '../../src/catalog/catalog.ts'
 import { readMetric } from '../../src/catalog/metric-values.ts'
-import { insertRestore, recordRestoreEnded, restoresUnderWay, updateRestore } from '../../src/catalog/restores.ts'
+import { advanceRestore, insertRestore, recordRestoreEnded, restoresUnderWay } from '../../src/catalog/restores.ts'
 import { restores, type RestoreRow } from '../../src/catalog/schema.ts'
 import { openCatalog } from '../helpers/catalogs.ts'
 
 const finishedAt = '2026-11-22T10:00:05.000Z'
 const begin = (catalog: Catalog, id: string, database = 'app'): void => {
-  insertRestore(catalog, { id, database, snapshotId: 'snapshot-id', snapshotName: 'nightly', requestedAt: '2026-11-22T10:00:00.000Z' })
+  insertRestore(catalog, { id, database, snapshotId: 'snapshot-id', kind: 'restore', snapshotName: 'nightly', requestedAt: '2026-11-22T10:00:00.000Z' })
 }
 const all = (catalog: Catalog): RestoreRow[] => catalog.read(database => database.select().from(restores).orderBy(restores.id).all())
 
@@ -15,7 +15,7 @@ t.test('a restore begins as requested', async t => {
   const catalog = openCatalog(t)
   begin(catalog, '1')
   t.strictSame(all(catalog), [{
-    id: '1', database: 'app', snapshotId: 'snapshot-id', snapshotName: 'nightly', status: 'REQUESTED', requestedAt: '2026-11-22T10:00:00.000Z', finishedAt: null, durationMs: null, preRestoreBackup: null, error: null
+    id: '1', database: 'app', snapshotId: 'snapshot-id', snapshotName: 'nightly', status: 'REQUESTED', requestedAt: '2026-11-22T10:00:00.000Z', finishedAt: null, durationMs: null, preRestoreBackup: null, error: null, kind: 'restore', times: { REQUESTED: '2026-11-22T10:00:00.000Z' }, isApplied: null
   }])
   t.throws(() => { begin(catalog, '1') }, { code: 'SQLITE_CONSTRAINT_PRIMARYKEY' })
 })
@@ -24,7 +24,7 @@ t.test('a change is one of the restore it names', async t => {
   const catalog = openCatalog(t)
   begin(catalog, '1')
   begin(catalog, '2')
-  updateRestore(catalog, '2', { status: 'APPLYING', preRestoreBackup: '/recovery/x.db' })
+  advanceRestore(catalog, '2', 'APPLYING', { preRestoreBackup: '/recovery/x.db' })
   t.match(all(catalog), [{ status: 'REQUESTED', preRestoreBackup: null }, { status: 'APPLYING', preRestoreBackup: '/recovery/x.db' }])
 })
 
@@ -33,7 +33,7 @@ t.test('restores that have not ended are under way, in their own database', asyn
   const statuses = ['REQUESTED', 'STAGED', 'BACKED_UP', 'APPLYING', 'VERIFYING', 'SUCCESS', 'FAILED', 'ROLLED_BACK'] as const
   for (const status of statuses) {
     begin(catalog, status)
-    updateRestore(catalog, status, { status })
+    advanceRestore(catalog, status, status)
   }
   begin(catalog, 'other', 'other')
   t.same(restoresUnderWay(catalog, 'app').map(row => row.id).sort(), [...statuses.slice(0, 5)].sort())

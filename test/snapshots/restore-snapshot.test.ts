@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3'
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, readdirSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { cpSync, existsSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { SnapshotWriter, type SnapshotOptions } from '../../src/index.ts'
 import { damageDatabase, filesIn } from '../helpers/damage.ts'
@@ -97,25 +97,28 @@ t.test('a missing database whose folder is missing too is made', async t => {
   t.equal(integrityOf(path), 'ok')
 })
 
-t.test('a file that SQLite cannot open is left alone, and the error says what to do', async t => {
+t.test('a file that SQLite cannot open is replaced, and kept as it is', async t => {
   const { path, writer } = await prepare(t)
-  writeFileSync(path, 'no database at all '.repeat(1000))
-  await t.rejects(writer.restoreFromSnapshot('before'), { code: 'FST_SNAPSHOT_NOT_A_DATABASE', message: /move the file aside/ })
-  rmSync(path)
-  await writer.restoreFromSnapshot('before')
+  const bytes = 'no database at all '.repeat(1000)
+  writeFileSync(path, bytes)
+  const { replacement, preRestoreBackup } = await writer.restoreFromSnapshot('before')
   t.equal(integrityOf(path), 'ok')
+  t.equal(preRestoreBackup, null)
+  t.equal(readFileSync(join(String(replacement?.quarantine), basename(path)), 'utf8'), bytes)
 })
 
 for (const [what, pragma] of [['page size', 'page_size = 8192'], ['text encoding', "encoding = 'UTF-16le'"]] as const) {
-  t.test(`a live database of another ${what} is left alone`, async t => {
+  t.test(`a live database of another ${what} is replaced, and its content kept`, async t => {
     const { path, writer } = await prepare(t)
     for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true })
     const database = new Database(path)
     database.exec(`PRAGMA ${pragma}; CREATE TABLE other (text)`)
     database.close()
     const content = contentOf(path)
-    await t.rejects(writer.restoreFromSnapshot('before'), { code: 'FST_SNAPSHOT_NOT_RESTORABLE', statusCode: 409, message: new RegExp(what) })
-    t.same(contentOf(path), content)
+    const { preRestoreBackup, replacement } = await writer.restoreFromSnapshot('before')
+    t.same(contentOf(String(preRestoreBackup)), content)
+    t.match(replacement, { reason: new RegExp(what) })
+    t.equal(integrityOf(path), 'ok')
   })
 }
 

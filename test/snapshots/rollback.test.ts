@@ -36,7 +36,8 @@ function dieUnderTheLock (input: unknown): void {
 function failChecks (count: number): RunEngine {
   return async (task, input, options) => {
     const result = await runEngine(task, input, options)
-    if (task === 'check-integrity' && count-- > 0) Object.assign(result as object, { isHealthy: false, errors: ['page 7 is gone'] })
+    const { target } = input as { target?: { path: string } }
+    if (task === 'check-integrity' && target?.path.endsWith('app.db') === true && count-- > 0) Object.assign(result as object, { isHealthy: false, errors: ['page 7 is gone'] })
     return result
   }
 }

@@ -6,6 +6,7 @@ import { LockFile } from '../../lock-file.ts'
 import { pause } from '../ask-often.ts'
 import { kindOf, makeAlike, type Kind } from '../database-kind.ts'
 import { LivePages } from '../pages/live-pages.ts'
+import { noteChecksum } from './backup-checksum.ts'
 import { makeDurable } from './make-durable.ts'
 import { placeImage } from './place-image.ts'
 import { completeSafetyCopy, placeSafetyCopy, writeDurably, type SafetyCopy } from './safety-copy.ts'
@@ -74,6 +75,7 @@ export async function applyImage (input: ApplyImageInput): Promise<ApplyImageRes
 function placeNew ({ target, image, quarantine, safetyCopy }: ApplyImageInput): ApplyImageResult {
   if (safetyCopy !== null) placeSafetyCopy(safetyCopy) // the database has vanished since it was copied
   placeImage(image, target.path, quarantine)
+  if (safetyCopy !== null) noteChecksum(safetyCopy.path)
   return { backup: safetyCopy?.path ?? null, lockedMs: 0 }
 }
 
@@ -90,6 +92,7 @@ async function replaceContent (input: ApplyImageInput, deadline: number): Promis
     const since = await copyIntoLive(input, safetyCopy, live, source, pages, kind, deadline)
     const lockedMs = Math.round(performance.now() - since)
     await makeDurable(live, pages, kind.isWal)
+    noteChecksum(safetyCopy.path)
     return { backup: safetyCopy.path, lockedMs }
   } finally {
     source?.close()

@@ -1,7 +1,9 @@
+import { rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type Database from 'better-sqlite3'
 import { BusyError, codeOf, messageOf, NotRestorableError } from '../../errors.ts'
 import { LockFile } from '../../lock-file.ts'
+import { noteChecksum } from '../apply/backup-checksum.ts'
 import { makeDurable } from '../apply/make-durable.ts'
 import { completeSafetyCopy, writeDurably, type SafetyCopy } from '../apply/safety-copy.ts'
 import { currentPages, TargetChanged } from '../apply/target-changed.ts'
@@ -74,6 +76,7 @@ export async function restoreTables (input: RestoreTablesInput): Promise<Restore
 async function restoreInto (input: RestoreTablesInput): Promise<RestoreTablesResult> {
   const { target, image, name, safetyCopy } = input
   const live = openTarget(target)
+  let isCommitted = false
   try {
     const kind = kindOf(live)
     const pages = new LivePages(live.name, kind)
@@ -87,11 +90,14 @@ async function restoreInto (input: RestoreTablesInput): Promise<RestoreTablesRes
     writeDurably(input.intentFile, JSON.stringify({ backup: safetyCopy.path }))
     const result = change(live, input, plan)
     live.exec('COMMIT')
+    isCommitted = true
     const lockedMs = Math.round(performance.now() - since)
     await makeDurable(live, pages, kind.isWal)
+    noteChecksum(safetyCopy.path)
     return { backup: safetyCopy.path, lockedMs, ...result }
   } finally {
     live.close() // an open transaction ends with it
+    if (!isCommitted) rmSync(input.intentFile, { force: true })
   }
 }
 

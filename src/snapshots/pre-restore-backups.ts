@@ -1,0 +1,58 @@
+import { lstatSync, readdirSync, rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { restoresByBackup } from '../catalog/restores.ts'
+import { messageOf, NotFoundError } from '../errors.ts'
+import type { SnapshotContext } from './context.ts'
+import type { PreRestoreBackup } from './outcomes.ts'
+import { checksumFile } from '../engine/apply/backup-checksum.ts'
+
+const NAME = /^(pre_restore|pre_rollback|pre_reset)_(\d{8}T\d{6}Z)(?:_\d+)?\.db$/
+
+/** The contents from before restores that were kept, the newest first. */
+export function listBackups ({ catalog, settings: { recoveryDir, databaseName } }: SnapshotContext): PreRestoreBackup[] {
+  const restores = restoresByBackup(catalog, databaseName)
+  return namesIn(recoveryDir).flatMap(file => {
+    const [, kind] = NAME.exec(file) ?? []
+    const path = join(recoveryDir, file)
+    const found = lstatSync(path, { throwIfNoEntry: false })
+    if (kind === undefined || found?.isFile() !== true) return []
+    const restore = restores.get(path)
+    return [{ name: basename(file, '.db'), path, kind: kind as PreRestoreBackup['kind'], createdAt: found.mtime.toISOString(), size: found.size, snapshot: restore?.snapshotName ?? null, restoreId: restore?.id ?? null }]
+  }).sort((a, b) => b.createdAt.localeCompare(a.createdAt) || b.name.localeCompare(a.name))
+}
+
+/**
+ * A backup by its name or path; without one, the newest from before a restore.
+ * @throws FST_SNAPSHOT_NOT_FOUND
+ */
+export function findBackup (context: SnapshotContext, reference: string | undefined): PreRestoreBackup {
+  const backups = listBackups(context)
+  const isLatest = reference === undefined || ['', '.db'].some(ending => [`pre_restore_latest${ending}`, join(context.settings.recoveryDir, `pre_restore_latest${ending}`)].includes(reference))
+  const found = isLatest ? backups.find(({ kind }) => kind === 'pre_restore') : backups.find(({ name, path }) => [name, `${name}.db`, path].includes(reference))
+  if (found === undefined) throw new NotFoundError(reference === undefined ? 'pre-restore backup yet' : `pre-restore backup ${JSON.stringify(reference)}; list them to see their names`)
+  return found
+}
+
+/** Removes backups beyond the newest `keepLast`, and those that are too old. The newest of each kind stays. A failure is logged. */
+export function removeOldBackups (context: SnapshotContext, now = Date.now()): void {
+  const { keepLast, maxAge } = context.settings.preRestoreBackups
+  for (const backups of Map.groupBy(listBackups(context), ({ kind }) => kind).values()) {
+    for (const { path, createdAt } of backups.filter((backup, index) => index > 0 && (index >= keepLast || now - Date.parse(backup.createdAt) > maxAge))) {
+      try {
+        rmSync(path)
+        rmSync(checksumFile(path), { force: true })
+        context.logger.info({ path, createdAt }, 'An old pre-restore backup was removed')
+      } catch (error) {
+        context.logger.warn({ err: error, path }, `An old pre-restore backup could not be removed: ${messageOf(error)}`)
+      }
+    }
+  }
+}
+
+function namesIn (folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    return [] // it is made by the first restore
+  }
+}

@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { advanceRestore, insertRestore, recordRestoreEnded } from '../catalog/restores.ts'
+import type { RestoreKind, RestoreStatus } from '../catalog/schema.ts'
+import { codeOf, messageOf, RestoreFailedError } from '../errors.ts'
+import type { SnapshotContext } from './context.ts'
+import { isForCallers } from './operation-errors.ts'
+import { forgetIntent } from './restore-intent.ts'
+
+/** A change of the live database on its way: a restore, a rollback, a reset. */
+export interface LiveChange {
+  readonly id: string
+  readonly signal: AbortSignal
+  /** Whether there was a database at all. */
+  readonly wasThere: boolean
+  /** Path of the content from before, once that is kept. */
+  backup: string | null
+  /** Whether the live database has the new content, or had it; null where that cannot be told any more. */
+  isApplied: boolean | null
+  isRolledBack: boolean
+}
+
+/** What it is, as the catalog keeps it. */
+export interface ChangeOf { kind: RestoreKind, snapshotId: string, snapshotName: string }
+
+export const UNCHANGED = '; the live database is unchanged'
+
+/**
+ * Runs a change with its row in the catalog, from the request to the outcome; where this process ends in the middle, the row
+ * tells the next one how far it had come.
+ */
+export async function recordedChange<T> (context: SnapshotContext, of: ChangeOf, signal: AbortSignal, run: (change: LiveChange) => Promise<T>): Promise<T & { restoreId: string, durationMs: number }> {
+  const { catalog, logger, target, settings: { databaseName, recoveryDir } } = context
+  const change: LiveChange = { id: randomUUID(), signal, wasThere: existsSync(target.path), backup: null, isApplied: false, isRolledBack: false }
+  const started = performance.now()
+  const end = (): { finishedAt: string, durationMs: number } => ({ finishedAt: new Date().toISOString(), durationMs: Math.round(performance.now() - started) })
+  insertRestore(catalog, { id: change.id, database: databaseName, ...of, requestedAt: new Date().toISOString() })
+  context.changes++
+  try {
+    const result = await run(change)
+    const ended = end()
+    recordRestoreEnded(catalog, change.id, { status: 'SUCCESS', error: null, isApplied: true, ...ended })
+    return { ...result, restoreId: change.id, durationMs: ended.durationMs }
+  } catch (error) {
+    const explained = explain(error, change)
+    recordRestoreEnded(catalog, change.id, { status: change.isRolledBack ? 'ROLLED_BACK' : 'FAILED', isApplied: change.isApplied, error: { code: codeOf(explained) as string, message: messageOf(explained) }, ...end() })
+    logger.error({ err: error, snapshot: of.snapshotName, preRestoreBackup: change.backup }, `Restore failed: ${messageOf(explained).replace(/^Restore failed: /, '')}`)
+    throw explained
+  } finally {
+    context.changes--
+    forgetIntent(recoveryDir, change)
+  }
+}
+
+/** Once something was applied, what an error says of its own is not enough: whoever gets it must know what the database holds now. */
+function explain (error: unknown, { isApplied, backup, wasThere }: LiveChange): unknown {
+  if (isApplied === false) return isForCallers(error) ? error : new RestoreFailedError(messageOf(error) + (wasThere ? UNCHANGED : ''), { cause: error })
+  if (codeOf(error) === 'FST_SNAPSHOT_RESTORE_FAILED') return error
+  const outcome = isApplied === true ? 'the new content is in the database' : 'it cannot be told whether the new content is in the database'
+  return new RestoreFailedError(`${messageOf(error)}; ${outcome}${backup === null ? '' : `, that from before is in ${backup}`}`, { cause: error })
+}
+
+/** Notes how far a change has come. */
+export function advance ({ catalog }: SnapshotContext, { id, backup }: LiveChange, status: RestoreStatus): void {
+  advanceRestore(catalog, id, status, { preRestoreBackup: backup })
+}

@@ -1,0 +1,77 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ReplaceFileInput, ReplaceFileResult } from '../engine/apply/replace-file.ts'
+import { messageOf } from '../errors.ts'
+import { callHook } from './call-hook.ts'
+import type { SnapshotContext } from './context.ts'
+import { beginCopy, discardCopy, safetyCopyOf, type BulkCopy, type SafetyCopyKind } from './live-content.ts'
+import type { FileReplacement } from './outcomes.ts'
+import { advance, type LiveChange } from './record-change.ts'
+import { intentFile, readIntent } from './restore-intent.ts'
+import { firstFree, timeStamp } from './snapshot-name.ts'
+
+/**
+ * Puts another file in the live database's place, by a rename, where SQLite cannot change its content. The application is told
+ * to close its connections before, and to open them again after; the old files go to the quarantine as they are.
+ */
+export async function replaceLiveFile (context: SnapshotContext, change: LiveChange, { image, kind, reason }: { image: string, kind: SafetyCopyKind, reason: string }): Promise<{ lockedMs: number, replacement: FileReplacement }> {
+  const { target, logger, engineLockFile, settings: { recoveryDir, replaceTimeout } } = context
+  const replacement: FileReplacement = { path: target.path, reason, quarantine: null, heldBy: [] }
+  logger.warn({ path: target.path, reason }, 'SQLite cannot change the content of the database, so its file is replaced')
+  await tellApplication(context, 'onBeforeReplace', replacement, replaceTimeout)
+  let copy: BulkCopy | null = null
+  try {
+    copy = beginCopy(context, change.id, kind)
+    const copiedAt = await copy.done.catch(() => null) // where SQLite cannot read it, the old files are the backup
+    advance(context, change, 'APPLYING')
+    const quarantine = join(recoveryDir, firstFree(`quarantine_${timeStamp(new Date())}`, '_', taken => existsSync(join(recoveryDir, taken))))
+    const { backup, lockedMs, heldBy } = await replaced(context, change, {
+      id: change.id,
+      target,
+      image,
+      lockFile: engineLockFile,
+      safetyCopy: isMade(copy) ? safetyCopyOf(context, copy) : null,
+      copiedAt,
+      intentFile: intentFile(recoveryDir, change.id),
+      quarantine
+    })
+    Object.assign(replacement, { quarantine, heldBy })
+    change.backup = backup
+    change.isApplied = true
+    if (heldBy.length > 0) logger.error({ path: target.path, processes: heldBy }, 'Processes still have the old file of the database open, and what they write is lost: they must open the database again')
+    return { lockedMs, replacement }
+  } finally {
+    if (copy !== null) await discardCopy(copy)
+    await tellApplication(context, 'onAfterReplace', replacement, replaceTimeout)
+  }
+}
+
+/** An engine that ends in the middle leaves a replacement that is completed where the new file is in its place, and else taken back. */
+async function replaced (context: SnapshotContext, change: LiveChange, input: ReplaceFileInput): Promise<ReplaceFileResult> {
+  try {
+    return await context.runEngine('replace-file', input, { priority: 'normal' })
+  } catch (error) {
+    const intent = readIntent(context.settings.recoveryDir, change.id)
+    if (intent === null) throw error
+    Object.assign(change, { backup: intent.backup, isApplied: null })
+    change.isApplied = await context.runEngine('settle-replacement', { path: input.target.path, id: change.id, quarantine: input.quarantine })
+    if (!change.isApplied) throw error
+    context.logger.warn({ err: error }, `The file of the database was replaced, though: ${messageOf(error)}`)
+    return { backup: intent.backup, lockedMs: 0, heldBy: [] }
+  }
+}
+
+const isMade = ({ partial }: BulkCopy): boolean => partial !== null && existsSync(partial)
+
+/** An application that fails to do its part, or takes too long, does not keep its data from coming back. */
+async function tellApplication (context: SnapshotContext, hook: 'onBeforeReplace' | 'onAfterReplace', replacement: FileReplacement, timeoutMs: number): Promise<void> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => { late.reject(new Error(`it was not done after ${timeoutMs} ms`)) }, timeoutMs)
+  try {
+    await Promise.race([callHook(context, hook, { ...replacement }), late.promise])
+  } catch (error) {
+    context.logger.error({ err: error }, `The hook ${hook} failed: ${messageOf(error)}`)
+  } finally {
+    clearTimeout(timer)
+  }
+}
