@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3'
 import { kindOf } from './database-kind.ts'
 import { openTarget, type Target } from './target-database.ts'
+import { step } from '../step.ts'
 
 export interface MakeEmptyInput {
   /** A path where nothing exists yet. */
@@ -17,6 +18,7 @@ export async function makeEmpty ({ file, like }: MakeEmptyInput): Promise<void> 
     database.pragma(`page_size = ${pageSize}`)
     database.pragma(`encoding = '${encoding}'`)
     database.exec('CREATE TABLE made (made); DROP TABLE made')
+    step('reset: empty database made')
   } finally {
     database.close()
   }

@@ -4,7 +4,8 @@ import { beginCopy, discardCopy, replaceLiveContent, type BulkCopy, type SafetyC
 import type { FileReplacement } from './outcomes.ts'
 import { advance, type LiveChange } from './record-change.ts'
 import { replaceLiveFile } from './replace-file.ts'
-import { readIntent } from './restore-intent.ts'
+import { judgeChange } from './judge-change.ts'
+import { readIntent, removeIntent } from './restore-intent.ts'
 
 /** A verified database file that is to be the content of the live database. */
 export interface NewContent {
@@ -27,8 +28,28 @@ export interface Applied {
 /** Errors of a live database whose content SQLite cannot change in a transaction. */
 const NEEDS_ANOTHER_FILE = ['FST_SNAPSHOT_NOT_A_DATABASE', 'FST_SNAPSHOT_DATABASE_DAMAGED', 'FST_SNAPSHOT_NOT_RESTORABLE']
 
-/** In one transaction of SQLite's, or by another file where that cannot be. */
-export async function applyContent (context: SnapshotContext, change: LiveChange, { image, name, copy }: NewContent, kind: SafetyCopyKind): Promise<Applied> {
+/**
+ * In one transaction of SQLite's, or by another file where that cannot be. Where an engine has died that had applied it already, it
+ * is applied; a restore rather takes that back ({@link goLive}), where it can.
+ */
+export async function applyContent (context: SnapshotContext, change: LiveChange, content: NewContent, kind: SafetyCopyKind): Promise<Applied> {
+  try {
+    return await apply(context, change, content, kind)
+  } catch (error) {
+    const intent = readIntent(context.settings.recoveryDir, change.id)
+    if (intent === null || change.isApplied === true || (kind === 'pre_restore' && intent.quarantine === undefined)) throw error
+    change.backup = intent.backup
+    change.isApplied = null
+    const verdict = await judgeChange(context, change.id, intent)
+    change.isApplied = { old: false, new: true, unknown: null }[verdict]
+    if (verdict === 'old') removeIntent(context.settings.recoveryDir, change.id) // nothing is left to settle
+    if (verdict !== 'new' || codeOf(error) !== 'FST_SNAPSHOT_ENGINE_FAILED') throw error
+    context.logger.warn({ err: error }, `The database has its new content, though the engine that applied it has died: ${messageOf(error)}`)
+    return { lockedMs: 0, replacement: null }
+  }
+}
+
+async function apply (context: SnapshotContext, change: LiveChange, { image, name, copy }: NewContent, kind: SafetyCopyKind): Promise<Applied> {
   const { id, signal } = change
   const bulk = copy ?? beginCopy(context, id, kind, signal)
   try {

@@ -5,7 +5,8 @@ import { checkLiveDatabase, foundMissing } from './check-live-database.ts'
 import type { SnapshotContext } from './context.ts'
 import { advance, type LiveChange } from './record-change.ts'
 import { readIntent } from './restore-intent.ts'
-import { rollBack } from './roll-back.ts'
+import { takeBack } from './roll-back.ts'
+import { step } from '../step.ts'
 
 /** Gives the live database a new content and checks it; where something goes wrong after that, it gets its old content back. */
 export async function goLive (context: SnapshotContext, change: LiveChange, content: NewContent): Promise<Applied> {
@@ -44,11 +45,13 @@ async function undo (context: SnapshotContext, change: LiveChange, { image }: Ne
   change.backup = backup
   try {
     if (backup === null) throw new Error('SQLite could not read what was there before, which is kept as it was')
-    const verdict = change.isApplied ? 'new' : await context.runEngine('judge-content', { target: context.target, image, backup })
+    const verdict = change.isApplied === true ? 'new' : await context.runEngine('judge-content', { target: context.target, image, backup })
+    change.isApplied = { old: false, new: true, unknown: null }[verdict]
     if (verdict === 'old') return
     if (verdict === 'unknown') throw new Error('it cannot be told any more whether it was applied, and nothing was rolled back')
-    const { safetyCopy, ...rest } = await rollBack(context, backup)
+    const { safetyCopy, ...rest } = await takeBack(context, backup)
     change.isRolledBack = true
+    step('restore: rolled back')
     tellHook(context, 'onRolledBack', { ...rest, safetyCopy })
     throw new RestoreFailedError(`${messageOf(cause)}; the database has its old content again, from ${backup}; what it held until then is in ${String(safetyCopy)}`, { cause })
   } catch (error) {

@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { advanceRestore, insertRestore, recordRestoreEnded } from '../catalog/restores.ts'
 import type { RestoreKind, RestoreStatus } from '../catalog/schema.ts'
+import { removeFresh } from '../engine/apply/own-files.ts'
 import { codeOf, messageOf, RestoreFailedError } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import { isForCallers } from './operation-errors.ts'
-import { removeIntent } from './restore-intent.ts'
+import { removeDatabase } from './remove-database.ts'
+import { removeIntent, stagedName } from './restore-intent.ts'
+import { step } from '../step.ts'
 
 /** A change of the live database on its way: a restore, a rollback, a reset. */
 export interface LiveChange {
@@ -15,7 +19,8 @@ export interface LiveChange {
   readonly wasThere: boolean
   /** Path of the content from before, once that is kept. */
   backup: string | null
-  isApplied: boolean
+  /** Null where it cannot be told. */
+  isApplied: boolean | null
   isRolledBack: boolean
 }
 
@@ -35,19 +40,25 @@ export async function recordedChange<T> (context: SnapshotContext, of: ChangeOf,
   const end = (): { finishedAt: string, durationMs: number } => ({ finishedAt: new Date().toISOString(), durationMs: Math.round(performance.now() - started) })
   context.changes++
   insertRestore(catalog, { id: change.id, database: databaseName, ...of, requestedAt: new Date().toISOString() })
+  step('change: requested')
   try {
     const result = await run(change)
+    step('change: done')
     const ended = end()
-    recordRestoreEnded(catalog, change.id, { status: 'SUCCESS', error: null, isApplied: true, ...ended })
+    recordRestoreEnded(catalog, change.id, { status: 'SUCCESS', error: null, isApplied: true, preRestoreBackup: change.backup, ...ended })
+    step('change: success recorded')
     return { ...result, restoreId: change.id, durationMs: ended.durationMs }
   } catch (error) {
-    const explained = isForCallers(error) ? error : new RestoreFailedError(messageOf(error) + (change.wasThere && !change.isApplied ? UNCHANGED : ''), { cause: error })
-    const isApplied = change.backup === null ? false : change.isRolledBack ? true : change.isApplied || null
-    recordRestoreEnded(catalog, change.id, { status: change.isRolledBack ? 'ROLLED_BACK' : 'FAILED', isApplied, error: { code: codeOf(explained) as string, message: messageOf(explained) }, ...end() })
+    const explained = isForCallers(error) ? error : new RestoreFailedError(messageOf(error) + (change.wasThere && change.isApplied === false ? UNCHANGED : ''), { cause: error })
+    recordRestoreEnded(catalog, change.id, { status: change.isRolledBack ? 'ROLLED_BACK' : 'FAILED', isApplied: change.isApplied, preRestoreBackup: change.backup, error: { code: codeOf(explained) as string, message: messageOf(explained) }, ...end() })
+    step('change: failure recorded')
     logger.error({ err: error, snapshot: of.snapshotName, preRestoreBackup: change.backup }, `Restore failed: ${messageOf(explained).replace(/^Restore failed: /, '')}`)
     throw explained
   } finally {
     context.changes--
+    // Not before: until its end is recorded, an interrupted change is judged by these.
+    removeDatabase(join(context.temporaryDir, stagedName(change.id)))
+    removeFresh(target.path, change.id)
     removeIntent(recoveryDir, change.id)
   }
 }
@@ -55,4 +66,5 @@ export async function recordedChange<T> (context: SnapshotContext, of: ChangeOf,
 /** Notes how far a change has come. */
 export function advance ({ catalog }: SnapshotContext, { id, backup }: LiveChange, status: RestoreStatus): void {
   advanceRestore(catalog, id, status, { preRestoreBackup: backup })
+  step(`change: ${status}`)
 }

@@ -8,6 +8,7 @@ import type { FileReplacement } from './outcomes.ts'
 import { advance, type LiveChange } from './record-change.ts'
 import { intentFile } from './restore-intent.ts'
 import { firstFree, timeStamp } from './snapshot-name.ts'
+import { step } from '../step.ts'
 
 /**
  * Puts another file in the live database's place, by a rename, where SQLite cannot change its content. The application is told
@@ -36,6 +37,7 @@ export async function replaceLiveFile (context: SnapshotContext, change: LiveCha
     Object.assign(replacement, { quarantine, heldBy })
     change.backup = backup
     change.isApplied = true
+    step('change: file replaced')
     if (heldBy.length > 0) logger.error({ path: target.path, processes: heldBy }, 'Processes still have the old file of the database open, and what they write is lost: they must open the database again')
     return { lockedMs, replacement }
   } finally {

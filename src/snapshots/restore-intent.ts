@@ -1,5 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { RestoreMode } from '../engine/tables/reports.ts'
 import { codeOf } from '../errors.ts'
 
 /**
@@ -11,6 +12,11 @@ export interface RestoreIntent {
   backup: string | null
   /** The folder that the old files are moved to, where the file is replaced and not its content. */
   quarantine?: string
+  isCheckpointed?: boolean
+  wasMissing?: boolean
+  /** Which tables were to be restored, where it was not the whole database. */
+  tables?: string[]
+  mode?: RestoreMode
 }
 
 /** Name of the staged image; what was interrupted is judged by it. */

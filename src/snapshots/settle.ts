@@ -15,6 +15,7 @@ import { INTENT } from './restore-intent.ts'
 import { settleRestore } from './settle-restore.ts'
 import { abandon } from './share-packs.ts'
 import { readManifest } from './stored-snapshot.ts'
+import { step } from '../step.ts'
 
 /**
  * Settles what a killed process left unfinished: whatever is under way in the catalog while nobody holds the lock. Only
@@ -29,9 +30,12 @@ export async function settleInterrupted (context: SnapshotContext, isFirst: bool
   }
   if (!isFirst && creations.length + restores.length === 0) return
   for (const row of restores) await settleRestore(context, row) // by files that are swept next
+  step('settle: restores settled')
   sweepTemporaryFiles(context)
+  step('settle: files swept')
   for (const storage of required) await removeKilledWrites(context, storage, creations)
   for (const row of creations) await settleCreation(context, row)
+  step('settle: settled')
 }
 
 /**
@@ -73,7 +77,7 @@ function sweepTemporaryFiles ({ temporaryDir, settings: { recoveryDir } }: Snaps
   rmSync(temporaryDir, { recursive: true, force: true })
   if (!existsSync(recoveryDir)) return
   for (const file of readdirSync(recoveryDir)) {
-    if (PARTIAL_BACKUP.test(file) || INTENT.test(file)) rmSync(join(recoveryDir, file), { force: true })
+    if (PARTIAL_BACKUP.test(file) || INTENT.test(file)) rmSync(join(recoveryDir, file), { recursive: true, force: true })
   }
 }
 

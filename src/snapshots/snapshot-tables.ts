@@ -6,6 +6,7 @@ import { SnapshotDamagedError } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import { databaseBytes, requireRoom } from './disk-space.ts'
 import { beginCopy, discardCopy, safetyCopyOf } from './live-content.ts'
+import { judgeChange } from './judge-change.ts'
 import { migrateStaged } from './migrate-staged.ts'
 import type { TablesRestoreResult } from './outcomes.ts'
 import { removeOldBackups } from './pre-restore-backups.ts'
@@ -51,10 +52,17 @@ export async function restoreTables (context: SnapshotContext, row: SnapshotRow,
         const { backup, ...restored } = await context.runEngine('restore-tables', { target, image, name: row.name, tables, mode, lockFile: engineLockFile, safetyCopy, copiedAt, intentFile: intentFile(recoveryDir, change.id) }, { priority: 'normal' })
         change.backup = backup
         change.isApplied = true
+        advance(context, change, 'VERIFYING')
         return { ...restored, preRestoreBackup: backup }
       } catch (error) {
         // An engine that was killed may have committed before; one that answers has not.
-        change.backup = readIntent(recoveryDir, change.id)?.backup ?? null
+        const intent = readIntent(recoveryDir, change.id)
+        if (intent !== null && change.isApplied === false) {
+          change.backup = intent.backup
+          change.isApplied = null
+          const verdict = await judgeChange(context, change.id, intent)
+          change.isApplied = { old: false, new: true, unknown: null }[verdict]
+        }
         throw error
       } finally {
         await discardCopy(copy)

@@ -1,6 +1,7 @@
-import { constants, copyFileSync, existsSync, mkdirSync, realpathSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { constants, copyFileSync, existsSync, mkdirSync, realpathSync, renameSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { syncFile, syncFolderOf } from './safety-copy.ts'
+import { step } from '../../step.ts'
 
 export interface KeepFilesInput {
   /** Path of a database file. */
@@ -16,12 +17,16 @@ export interface KeepFilesInput {
 export async function keepFiles ({ path, folder }: KeepFilesInput): Promise<boolean> {
   const files = ['', '-wal', '-shm', '-journal'].map(suffix => path + suffix).filter(file => existsSync(file))
   if (files.length === 0) return false
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  const partial = join(dirname(folder), `.${basename(folder)}.partial`)
+  mkdirSync(partial, { recursive: true, mode: 0o700 })
   for (const file of files) {
-    const copy = join(folder, basename(file))
+    const copy = join(partial, basename(file))
     copyFileSync(realpathSync(file), copy, constants.COPYFILE_FICLONE)
     syncFile(copy)
+    step('keep: file copied')
   }
-  syncFolderOf(join(folder, 'any'))
+  syncFolderOf(join(partial, 'any'))
+  renameSync(partial, folder)
+  syncFolderOf(folder)
   return true
 }

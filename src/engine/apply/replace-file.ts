@@ -1,4 +1,4 @@
-import type Database from 'better-sqlite3'
+import Database from 'better-sqlite3'
 import { BusyError, codeOf } from '../../errors.ts'
 import { LockFile } from '../../lock-file.ts'
 import { kindOf, setJournalMode } from '../database-kind.ts'
@@ -39,7 +39,7 @@ export async function replaceFile (input: ReplaceFileInput): Promise<ReplaceFile
   engineLock = LockFile.takeBlocking(input.lockFile, target.lockTimeoutMs)
   if (engineLock === null) throw new BusyError()
   const live = openIfPossible(target)
-  if (live === null) return { backup: null, lockedMs: 0, heldBy: swapFiles(input, null) }
+  if (live === null) return { backup: null, lockedMs: 0, heldBy: swapFiles(input, null, false) }
   return explained(target, () => {
     try {
       const kind = kindOf(live)
@@ -49,12 +49,23 @@ export async function replaceFile (input: ReplaceFileInput): Promise<ReplaceFile
       const lockedAt = performance.now()
       if (safetyCopy !== null) completeSafetyCopy(safetyCopy, pages.committed(), pages.changedSince(input.copiedAt))
       const backup = safetyCopy?.path ?? null
-      const heldBy = swapFiles(input, backup)
+      const heldBy = swapFiles(input, backup, kind.isWal && isCheckpointed(live.name))
       return { backup, lockedMs: Math.round(performance.now() - lockedAt), heldBy }
     } finally {
       live.close()
     }
   })
+}
+
+/** Brings what only the log has into the file: without the log, it is still the old content. Readers may be in the way of that. */
+function isCheckpointed (path: string): boolean {
+  const database = new Database(path, { timeout: 0 })
+  try {
+    const [{ log, checkpointed }] = database.pragma('wal_checkpoint(PASSIVE)') as [{ log: number, checkpointed: number }]
+    return log === checkpointed
+  } finally {
+    database.close()
+  }
 }
 
 function openIfPossible (target: Target): Database.Database | null {

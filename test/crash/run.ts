@@ -1,0 +1,30 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { killEverywhere } from './matrix.ts'
+import { operations } from './operations.ts'
+
+/*
+ * Kills the package wherever it may be, and looks at what is left.
+ *
+ *   npm run test:crash                    each operation at each of its steps, then 100 kills at random moments
+ *   npm run test:crash -- --kills 1000    as many at random moments
+ *   npm run test:crash -- --only reset    only the operations whose names contain this
+ */
+const { values: { only, kills = '100' } } = parseArgs({ options: { only: { type: 'string' }, kills: { type: 'string' } } })
+const folder = mkdtempSync(join(tmpdir(), 'crash-'))
+process.once('exit', () => { rmSync(folder, { recursive: true, force: true }) })
+
+let [killed, failed] = [0, 0]
+for (const name of Object.keys(operations).filter(name => only === undefined || name.includes(only))) {
+  const { steps, kills } = await killEverywhere(join(folder, name), name, undefined, ({ at, whom, problems }) => {
+    for (const problem of problems) console.log(`  ${at}, ${whom} killed: ${problem}`)
+  })
+  const bad = kills.filter(({ problems }) => problems.length > 0).length
+  console.log(`${name}: ${steps} steps, ${kills.length} kills, ${bad} of them with problems`)
+  killed += kills.length
+  failed += bad
+}
+console.log(`\nAt every step: ${killed} kills, ${failed} with problems`)
+if (failed > 0) process.exitCode = 1
