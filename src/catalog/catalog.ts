@@ -9,6 +9,7 @@ import type { BaseSQLiteDatabase } from 'drizzle-orm/sqlite-core'
 import { BusyError, CancelledError, CatalogUnusableError, codeOf, isSnapshotError, messageOf } from '../errors.ts'
 import { LockFile } from '../lock-file.ts'
 import { sources } from './schema.ts'
+import { step } from '../step.ts'
 
 /** What queries run on: the catalog or a transaction on it. */
 export type CatalogDatabase = BaseSQLiteDatabase<'sync', Database.RunResult>
@@ -67,14 +68,19 @@ export class Catalog {
     try {
       const isNew = !existsSync(path)
       const disk = new Database(path, { timeout: PATIENT_TIMEOUT_MS })
+      step('catalog: opened')
       disk.pragma('journal_mode = WAL')
+      step('catalog: in WAL mode')
       if (isNew) chmodSync(path, 0o600)
       disk.pragma('synchronous = NORMAL')
       disk.pragma('wal_autocheckpoint = 0')
       migrate(drizzle(disk), { migrationsFolder: MIGRATIONS })
+      step('catalog: migrated')
       const sourceFile = join(folder, '.source')
       const catalog = new Catalog(path, disk, readSource(sourceFile))
+      step('catalog: source known')
       if (readSource(sourceFile) !== catalog.source) keepSource(sourceFile, catalog.source)
+      step('catalog: source kept')
       disk.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`)
       return catalog
     } finally {

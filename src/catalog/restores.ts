@@ -1,7 +1,7 @@
 import { and, desc, eq, inArray, isNotNull } from 'drizzle-orm'
-import type { Catalog } from './catalog.ts'
+import type { Catalog, CatalogDatabase } from './catalog.ts'
 import { increment, observeSeconds } from './metric-values.ts'
-import { restores, type RestoreRow, type RestoreStatus } from './schema.ts'
+import { restores, snapshots, type RestoreRow, type RestoreStatus } from './schema.ts'
 
 const UNDER_WAY: RestoreStatus[] = ['REQUESTED', 'STAGED', 'BACKED_UP', 'APPLYING', 'VERIFYING']
 /** What counts as a restore in the metrics: a rollback is an outcome of one. */
@@ -13,10 +13,12 @@ export function insertRestore (catalog: Catalog, row: Pick<RestoreRow, 'id' | 'd
 
 /** Notes how far a restore has come, and when. */
 export function advanceRestore (catalog: Catalog, id: string, status: RestoreStatus, change: Partial<Pick<RestoreRow, 'preRestoreBackup' | 'isApplied' | 'snapshotId' | 'snapshotName'>> = {}, at = new Date().toISOString()): void {
-  catalog.write(database => {
-    const { times = {} } = database.select({ times: restores.times }).from(restores).where(eq(restores.id, id)).get() ?? {}
-    database.update(restores).set({ ...change, status, times: { ...times, [status]: at } }).where(eq(restores.id, id)).run()
-  })
+  catalog.write(database => { advance(database, id, status, change, at) })
+}
+
+function advance (database: CatalogDatabase, id: string, status: RestoreStatus, change: Partial<RestoreRow>, at: string): RestoreRow | undefined {
+  const { times = {} } = database.select({ times: restores.times }).from(restores).where(eq(restores.id, id)).get() ?? {}
+  return database.update(restores).set({ ...change, status, times: { ...times, [status]: at } }).where(eq(restores.id, id)).returning().get()
 }
 
 export interface RestoreEnd extends Pick<RestoreRow, 'finishedAt' | 'error'> {
@@ -24,17 +26,23 @@ export interface RestoreEnd extends Pick<RestoreRow, 'finishedAt' | 'error'> {
   durationMs: number
   /** Left as it is where it is not given. */
   isApplied?: boolean | null
+  preRestoreBackup?: string | null
 }
 
-/** Ends a restore and counts its outcome: `success`, `failed` or `rolled_back`. */
+/** Ends a restore and counts its outcome: `success`, `failed` or `rolled_back`. The snapshot of one that succeeded says so, too. */
 export function recordRestoreEnded (catalog: Catalog, id: string, end: RestoreEnd): void {
-  advanceRestore(catalog, id, end.status, {}, String(end.finishedAt))
   catalog.write(database => {
-    const row = database.update(restores).set(end).where(eq(restores.id, id)).returning().get()
+    const row = advance(database, id, end.status, end, String(end.finishedAt)) as RestoreRow
+    if (end.status === 'SUCCESS' && row.kind === 'restore') database.update(snapshots).set({ status: 'SUCCESS', lastRestoredAt: end.finishedAt }).where(eq(snapshots.id, row.snapshotId)).run()
     if (!COUNTED.includes(row.kind)) return
     increment(database, row.database, 'snapshot_restores_total', end.status.toLowerCase())
     if (end.status === 'SUCCESS') observeSeconds(database, row.database, 'snapshot_restore_duration_seconds', end.durationMs / 1000)
   })
+}
+
+/** Notes what has become of a restore that ended without knowing it; one that was no restore of its own has no row. */
+export function recordApplied (catalog: Catalog, id: string, isApplied: boolean): void {
+  catalog.write(database => { database.update(restores).set({ isApplied }).where(eq(restores.id, id)).run() })
 }
 
 /** Restores that have not ended: while nobody works on the database, they were interrupted. */

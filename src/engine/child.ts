@@ -27,7 +27,7 @@ const tasks: { [K in TaskName]: () => Promise<Task<K>> } = {
   'inspect-tables': async () => (await import('./tables/inspect-tables.ts')).inspectTables,
   migrate: async () => (await import('./migrate.ts')).migrate,
   'replace-file': async () => (await import('./apply/replace-file.ts')).replaceFile,
-  'settle-replacement': async () => (await import('./apply/swap-files.ts')).settleReplacement,
+  'settle-replacement': async () => (await import('./apply/settle-replacement.ts')).settleReplacement,
   'restore-tables': async () => (await import('./tables/restore-tables.ts')).restoreTables,
   'take-backup': async () => (await import('./apply/backup-checksum.ts')).takeBackup,
   salvage: async () => (await import('./salvage/salvage.ts')).salvage,

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { readHeader } from './database-header.ts'
+import { step } from '../step.ts'
 
 export interface MakeEmptyInput {
   /** A path where nothing exists yet. */
@@ -19,6 +20,7 @@ export async function makeEmpty ({ file, like }: MakeEmptyInput): Promise<void> 
     if (PAGE_SIZES.includes(pageSize)) database.pragma(`page_size = ${pageSize}`)
     database.pragma(`encoding = '${encoding}'`)
     database.exec('CREATE TABLE made (made); DROP TABLE made')
+    step('reset: empty database made')
   } finally {
     database.close()
   }

@@ -8,7 +8,7 @@ import type { CreateImageInput, CreateImageResult } from './create/create-image.
 import type { JudgeContentInput, Verdict } from './apply/judge-content.ts'
 import type { ReplaceFileInput, ReplaceFileResult } from './apply/replace-file.ts'
 import type { KeepFilesInput } from './apply/keep-files.ts'
-import type { SettleReplacementInput } from './apply/swap-files.ts'
+import type { SettleReplacementInput } from './apply/settle-replacement.ts'
 import type { MakeEmptyInput } from './make-empty.ts'
 import type { InspectTablesInput } from './tables/inspect-tables.ts'
 import type { DatabaseContents, DatabaseDiff } from './tables/reports.ts'

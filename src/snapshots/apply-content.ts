@@ -1,10 +1,10 @@
 import { codeOf, messageOf } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
+import { judgeFailed } from './judge-change.ts'
 import { beginCopy, discardCopy, replaceLiveContent, type BulkCopy, type SafetyCopyKind } from './live-content.ts'
 import type { FileReplacement } from './outcomes.ts'
 import { advance, type LiveChange } from './record-change.ts'
 import { replaceLiveFile } from './replace-file.ts'
-import { readIntent } from './restore-intent.ts'
 
 /** A verified database file that is to be the content of the live database. */
 export interface NewContent {
@@ -33,26 +33,22 @@ export async function applyContent (context: SnapshotContext, change: LiveChange
   const bulk = copy ?? beginCopy(context, id, kind, signal)
   try {
     const { backup, lockedMs } = await replaceLiveContent(context, { id, image, name, copy: bulk, signal, onBackedUp: () => { advance(context, change, 'BACKED_UP') }, onApplying: () => { advance(context, change, 'APPLYING') } })
-    change.backup = backup
-    change.isApplied = true
+    Object.assign(change, { backup, isApplied: true })
     return { lockedMs, replacement: null }
   } catch (error) {
-    const intent = readIntent(context.settings.recoveryDir, id)
-    if (intent !== null) await judgeFailed(context, change, image, intent.backup)
-    if (intent !== null || !NEEDS_ANOTHER_FILE.includes(String(codeOf(error)))) throw error
+    if (await judgeFailed(context, change)) {
+      if (!isDone(change, kind, error)) throw error
+      context.logger.warn({ err: error }, `The database has its new content, though the engine that applied it has died: ${messageOf(error)}`)
+      return { lockedMs: 0, replacement: null }
+    }
+    if (!NEEDS_ANOTHER_FILE.includes(String(codeOf(error)))) throw error
     return await replaceLiveFile(context, change, { image, kind, reason: messageOf(error) })
   } finally {
     await discardCopy(bulk)
   }
 }
 
-/** Where the engine could not say whether the new content was committed, the live file does. */
-async function judgeFailed (context: SnapshotContext, change: LiveChange, image: string, backup: string | null): Promise<void> {
-  Object.assign(change, { backup, isApplied: null })
-  try {
-    const verdict = await context.runEngine('judge-content', { target: context.target, image, backup: String(backup) })
-    change.isApplied = { old: false, new: true, unknown: null }[verdict]
-  } catch (error) {
-    context.logger.warn({ err: error }, `It could not be told whether the new content was committed: ${messageOf(error)}`)
-  }
+/** A restore whose engine has died is rather taken back, where there is something to go back to; a rollback is not. */
+function isDone ({ isApplied, backup }: LiveChange, kind: SafetyCopyKind, error: unknown): boolean {
+  return isApplied === true && (kind !== 'pre_restore' || backup === null) && codeOf(error) === 'FST_SNAPSHOT_ENGINE_FAILED'
 }

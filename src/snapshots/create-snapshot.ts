@@ -19,6 +19,7 @@ import { defaultName } from './snapshot-name.ts'
 import { isForCallers } from './operation-errors.ts'
 import { toSnapshot, type Snapshot } from './snapshot.ts'
 import { marksOf, storeMarks } from './store-marks.ts'
+import { step } from '../step.ts'
 
 export interface CreateRequest {
   name: string | undefined
@@ -39,14 +40,17 @@ export async function createSnapshot (context: SnapshotContext, request: CreateR
   const { catalog, logger, settings } = context
   const started = performance.now()
   const row = insertRow(context, request)
+  step('create: entered')
   request.onCreating?.(toSnapshot(row))
   let created: SnapshotRow
   try {
     const { columns, packs } = await storeSnapshot(context, row, request, signal)
     created = recordCreated(catalog, row.id, { ...columns, durationMs: Math.round(performance.now() - started) }, packs)
+    step('create: completed')
   } catch (error) {
     const explained = isForCallers(error) ? error : new CreateFailedError(messageOf(error), { cause: error })
     recordCreationFailed(catalog, row.id, { code: codeOf(explained) as string, message: messageOf(explained) }, new Date().toISOString())
+    step('create: failed')
     if (codeOf(explained) === 'FST_SNAPSHOT_DATABASE_DAMAGED') recordDamagedDatabase(context, messageOf(explained))
     logger.error({ err: error, snapshot: row.name }, `Failed to create snapshot: ${messageOf(error)}`)
     tellHook(context, 'onSnapshotFailed', { name: row.name, error: { code: codeOf(explained) as string, message: messageOf(explained) } })
@@ -81,7 +85,9 @@ async function storeSnapshot (context: SnapshotContext, row: SnapshotRow, reques
   const manifest = manifestOf(row, result, new Date().toISOString())
   const marked = { ...row, marksRevision: Object.keys(row.labels).length > 0 ? 1 : 0 }
   if (marked.marksRevision > 0) await storeMarks(primary, row, marksOf(marked))
+  step('create: marks stored')
   const { bytes } = await primary.put(manifestKey(row.database, row.id), encodeManifest(manifest), { ifAbsent: true })
+  step('create: manifest stored')
   await requireStored(context, row.id, manifest.packs)
   for (const other of required.slice(1)) await copyStored(context, { ...marked, replicas: [{ storage: primary.name, state: 'STORED' }] }, manifest, other, signal)
   return {
@@ -107,10 +113,13 @@ async function storePack (context: SnapshotContext, row: SnapshotRow, { allowDam
     const result = await context.runEngine('create-image', { source: target, packFile, temporaryFile, nextCache, packId: row.id, level: settings.compressionLevel, check: !wasJustChecked(context), allowDamaged, parent }, { signal })
     if (result.copied !== null) logger.warn({ snapshot: row.name }, `The database was copied before it was stored, as it cannot be read directly: ${result.copied}`)
     notePacks(context, row.id, result.packs.map(({ id }) => id))
+    step('create: packs noted')
     if (result.packBytes === null) return result
     const { bytes } = await putFile(primary, packKey(row.database, row.id), packFile, { signal })
     if (bytes !== result.packBytes) throw new Error(`the storage took ${bytes} bytes of ${result.packBytes}`)
+    step('create: pack stored')
     if (existsSync(nextCache)) offerPages(context, nextCache)
+    step('create: pages offered')
     return result
   } finally {
     for (const file of [packFile, nextCache]) rmSync(file, { force: true })

@@ -9,6 +9,7 @@ import { ownerIn, requireOwn } from './own-snapshots.ts'
 import { removeStored } from './remove-stored.ts'
 import { lockStorage } from './replicas/lock-storage.ts'
 import { marksOf, placesOfMarks, storeMarks } from './store-marks.ts'
+import { step } from '../step.ts'
 
 /** What a keeper does beside copying takes no longer. */
 const LOCK_WAIT_MS = 2_000
@@ -24,9 +25,11 @@ export async function deleteSnapshot (context: SnapshotContext, row: SnapshotRow
   if (isStored) await requireOwn(context, row)
   const change = { deletedAt: new Date().toISOString(), marksRevision: row.marksRevision + 1 }
   for (const storage of isStored ? placesOfMarks(context, row) : []) await storeMarks(storage, row, marksOf({ ...row, ...change }))
+  step('delete: marked')
   // Packs may be kept of a failed one, too: until they are gone, its deletion is to be finished.
   const replicas: Replica[] = [...required.map(({ name }): Replica => ({ storage: name, state: 'STORED' })), ...row.replicas.filter(({ storage }) => !required.some(({ name }) => name === storage))]
   const deleted = updateSnapshotRow(catalog, row.id, { ...change, replicas }) as SnapshotRow
+  step('delete: recorded')
   logger.info({ snapshot: row.name }, 'Snapshot deleted')
   await finishDeletion(context, deleted, required)
 }
@@ -57,6 +60,7 @@ async function removeUnlessBusy (context: SnapshotContext, row: SnapshotRow, sto
     const isOurs = storage.fileOf !== undefined || await ownerIn(context, storage, row) === context.catalog.source
     if (isOurs) await removeStored(context, row, storage)
     forgetReplica(context, row.id, storage.name)
+    step('delete: finished in a storage')
   } finally {
     lock.release()
   }

@@ -4,7 +4,8 @@ import { tellHook } from './call-hook.ts'
 import { checkLiveDatabase, foundMissing } from './check-live-database.ts'
 import type { SnapshotContext } from './context.ts'
 import { advance, type LiveChange } from './record-change.ts'
-import { rollBack } from './roll-back.ts'
+import { takeBack } from './roll-back.ts'
+import { step } from '../step.ts'
 
 /** Gives the live database a new content and checks it; where something goes wrong after that, it gets its old content back. */
 export async function goLive (context: SnapshotContext, change: LiveChange, content: NewContent): Promise<Applied> {
@@ -43,8 +44,9 @@ async function undo (context: SnapshotContext, change: LiveChange, cause: unknow
   try {
     if (backup === null) throw new Error('SQLite could not read what was there before, which is kept as it was')
     if (change.isApplied === null) throw new Error('it cannot be told any more whether it was applied, and nothing was rolled back')
-    const { safetyCopy, ...rest } = await rollBack(context, backup)
+    const { safetyCopy, ...rest } = await takeBack(context, backup)
     change.isRolledBack = true
+    step('restore: rolled back')
     tellHook(context, 'onRolledBack', { ...rest, safetyCopy })
     throw new RestoreFailedError(`${messageOf(cause)}; the database has its old content again, from ${backup}; what it held until then is in ${String(safetyCopy)}`, { cause })
   } catch (error) {

@@ -7,9 +7,10 @@ import type { SnapshotContext } from './context.ts'
 import { removeDatabase } from './remove-database.ts'
 import { intentFile } from './restore-intent.ts'
 import { firstFree, timeStamp } from './snapshot-name.ts'
+import { step } from '../step.ts'
 
 /** Names of safety copies that are not complete yet, with their journals, and of links to the live database. */
-export const PARTIAL_BACKUP = /^\.pre_(restore|rollback|reset)_.*\.(partial|live)/
+export const PARTIAL_BACKUP = /^\.pre_(restore|rollback|reset)_.*\.(partial|live)|^pre_restore_latest\.db\.partial$|^\.quarantine_.*\.partial$/
 
 /** A copy of the live database on its way to a safety copy. */
 export interface BulkCopy {
@@ -74,10 +75,12 @@ export async function replaceLiveContent (context: SnapshotContext, { id, image,
   const link = join(recoveryDir, `.${copy.name}.${id}.live`)
   try {
     const copiedAt = await copy.done
+    step('change: copied')
     onBackedUp?.()
     signal?.throwIfAborted()
     onApplying?.()
     return await context.runEngine('apply-image', {
+      id,
       target,
       image,
       name,

@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { advanceRestore, insertRestore, recordRestoreEnded } from '../catalog/restores.ts'
 import type { RestoreKind, RestoreStatus } from '../catalog/schema.ts'
+import { removeFresh } from '../engine/apply/own-files.ts'
 import { codeOf, messageOf, RestoreFailedError } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import { isForCallers } from './operation-errors.ts'
-import { forgetIntent } from './restore-intent.ts'
+import { removeDatabase } from './remove-database.ts'
+import { isUnsettled, removeIntent, stagedName } from './restore-intent.ts'
+import { step } from '../step.ts'
 
 /** A change of the live database on its way: a restore, a rollback, a reset. */
 export interface LiveChange {
@@ -30,26 +34,38 @@ export const UNCHANGED = '; the live database is unchanged'
  * tells the next one how far it had come.
  */
 export async function recordedChange<T> (context: SnapshotContext, of: ChangeOf, signal: AbortSignal, run: (change: LiveChange) => Promise<T>): Promise<T & { restoreId: string, durationMs: number }> {
-  const { catalog, logger, target, settings: { databaseName, recoveryDir } } = context
+  const { catalog, logger, target, settings: { databaseName } } = context
   const change: LiveChange = { id: randomUUID(), signal, wasThere: existsSync(target.path), backup: null, isApplied: false, isRolledBack: false }
   const started = performance.now()
   const end = (): { finishedAt: string, durationMs: number } => ({ finishedAt: new Date().toISOString(), durationMs: Math.round(performance.now() - started) })
   insertRestore(catalog, { id: change.id, database: databaseName, ...of, requestedAt: new Date().toISOString() })
   context.changes++
+  step('change: requested')
   try {
     const result = await run(change)
+    step('change: done')
     const ended = end()
-    recordRestoreEnded(catalog, change.id, { status: 'SUCCESS', error: null, isApplied: true, ...ended })
+    recordRestoreEnded(catalog, change.id, { status: 'SUCCESS', error: null, isApplied: true, preRestoreBackup: change.backup, ...ended })
+    step('change: success recorded')
     return { ...result, restoreId: change.id, durationMs: ended.durationMs }
   } catch (error) {
     const explained = explain(error, change)
-    recordRestoreEnded(catalog, change.id, { status: change.isRolledBack ? 'ROLLED_BACK' : 'FAILED', isApplied: change.isApplied, error: { code: codeOf(explained) as string, message: messageOf(explained) }, ...end() })
+    recordRestoreEnded(catalog, change.id, { status: change.isRolledBack ? 'ROLLED_BACK' : 'FAILED', isApplied: change.isApplied, preRestoreBackup: change.backup, error: { code: codeOf(explained) as string, message: messageOf(explained) }, ...end() })
+    step('change: failure recorded')
     logger.error({ err: error, snapshot: of.snapshotName, preRestoreBackup: change.backup }, `Restore failed: ${messageOf(explained).replace(/^Restore failed: /, '')}`)
     throw explained
   } finally {
     context.changes--
-    forgetIntent(recoveryDir, change)
+    forgetChange(context, change)
   }
+}
+
+/** Removes what an interrupted change would be judged by; not before its end is recorded, and not where it is still to be settled. */
+export function forgetChange ({ temporaryDir, target, settings: { recoveryDir } }: SnapshotContext, change: LiveChange): void {
+  removeDatabase(join(temporaryDir, stagedName(change.id)))
+  if (isUnsettled(recoveryDir, change)) return
+  removeIntent(recoveryDir, change.id)
+  removeFresh(target.path, change.id)
 }
 
 /** Once something was applied, what an error says of its own is not enough: whoever gets it must know what the database holds now. */
@@ -63,4 +79,5 @@ function explain (error: unknown, { isApplied, backup, wasThere }: LiveChange): 
 /** Notes how far a change has come. */
 export function advance ({ catalog }: SnapshotContext, { id, backup }: LiveChange, status: RestoreStatus): void {
   advanceRestore(catalog, id, status, { preRestoreBackup: backup })
+  step(`change: ${status}`)
 }

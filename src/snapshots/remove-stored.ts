@@ -6,6 +6,7 @@ import { manifestKey, marksKey, packKey } from '../format/keys.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
 import { sweepPacks } from './sweep-packs.ts'
+import { step } from '../step.ts'
 
 type Named = Pick<SnapshotRow, 'id' | 'database'>
 
@@ -15,9 +16,12 @@ type Named = Pick<SnapshotRow, 'id' | 'database'>
  */
 export async function removeStored (context: SnapshotContext, { id, database }: Named, storage: SnapshotStorage): Promise<void> {
   await storage.delete(manifestKey(database, id))
+  step('remove: manifest gone')
   await sweepPacks(context, storage, [...new Set([id, ...packsOf(context.catalog, id)])], id)
+  step('remove: packs gone')
   await removePartialWrites(context, storage, { id, database })
   await storage.delete(marksKey(database, id))
+  step('remove: marks gone')
 }
 
 /** Removes a creation that came to nothing from every storage it can have reached. */

@@ -4,11 +4,13 @@ import type { ReplaceFileInput, ReplaceFileResult } from '../engine/apply/replac
 import { messageOf } from '../errors.ts'
 import { callHook } from './call-hook.ts'
 import type { SnapshotContext } from './context.ts'
+import { judgeFailed } from './judge-change.ts'
 import { beginCopy, discardCopy, safetyCopyOf, type BulkCopy, type SafetyCopyKind } from './live-content.ts'
 import type { FileReplacement } from './outcomes.ts'
 import { advance, type LiveChange } from './record-change.ts'
-import { intentFile, readIntent } from './restore-intent.ts'
+import { intentFile } from './restore-intent.ts'
 import { firstFree, timeStamp } from './snapshot-name.ts'
+import { step } from '../step.ts'
 
 /**
  * Puts another file in the live database's place, by a rename, where SQLite cannot change its content. The application is told
@@ -38,6 +40,7 @@ export async function replaceLiveFile (context: SnapshotContext, change: LiveCha
     Object.assign(replacement, { quarantine, heldBy })
     change.backup = backup
     change.isApplied = true
+    step('change: file replaced')
     if (heldBy.length > 0) logger.error({ path: target.path, processes: heldBy }, 'Processes still have the old file of the database open, and what they write is lost: they must open the database again')
     return { lockedMs, replacement }
   } finally {
@@ -51,13 +54,9 @@ async function replaced (context: SnapshotContext, change: LiveChange, input: Re
   try {
     return await context.runEngine('replace-file', input, { priority: 'normal' })
   } catch (error) {
-    const intent = readIntent(context.settings.recoveryDir, change.id)
-    if (intent === null) throw error
-    Object.assign(change, { backup: intent.backup, isApplied: null })
-    change.isApplied = await context.runEngine('settle-replacement', { path: input.target.path, id: change.id, quarantine: input.quarantine })
-    if (!change.isApplied) throw error
+    if (!await judgeFailed(context, change) || change.isApplied !== true) throw error
     context.logger.warn({ err: error }, `The file of the database was replaced, though: ${messageOf(error)}`)
-    return { backup: intent.backup, lockedMs: 0, heldBy: [] }
+    return { backup: change.backup, lockedMs: 0, heldBy: [] }
   }
 }
 

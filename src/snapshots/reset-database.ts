@@ -15,6 +15,7 @@ import { fromReplicas } from './replicas/read-replica.ts'
 import { stagedName } from './restore-intent.ts'
 import { firstFree, timeStamp } from './snapshot-name.ts'
 import { readManifest, stage } from './stored-snapshot.ts'
+import { step } from '../step.ts'
 
 type Skipped = ResetResult['skipped']
 
@@ -32,18 +33,15 @@ export async function resetDatabase (context: SnapshotContext, from: 'latest-sna
     mkdirSync(recoveryDir, { recursive: true, mode: 0o700 })
     mkdirSync(folderOf(context.target.path), { recursive: true })
     await requireRoom([{ folder: recoveryDir, bytes: 2 * databaseBytes(context.target.path), what: 'the files of the database as they are, and a backup of it' }])
-    try {
-      const row = from === 'empty' ? await makeEmpty(context, image, signal) : await stageNewestSound(context, image, skipped, signal)
-      advance(context, change, 'STAGED')
-      const quarantine = await keepFiles(context)
-      const { replacement } = await applyContent(context, change, { image, name: row?.name ?? 'an empty database', mayBeUnsound: false, copy: null }, 'pre_reset')
-      advance(context, change, 'VERIFYING')
-      const integrity = await checkLiveDatabase(context, 'quick')
-      if (!integrity.isHealthy) throw new RestoreFailedError(`the database is not sound after the reset: ${integrity.errors.slice(0, 3).join('; ')}. Its files from before are in ${String(quarantine)}`)
-      return { snapshot: row?.name ?? null, quarantine, skipped, integrity, replacement }
-    } finally {
-      removeDatabase(image)
-    }
+    const row = from === 'empty' ? await makeEmpty(context, image, signal) : await stageNewestSound(context, image, skipped, signal)
+    advance(context, change, 'STAGED')
+    const quarantine = await keepFiles(context)
+    step('reset: files kept')
+    const { replacement } = await applyContent(context, change, { image, name: row?.name ?? 'an empty database', mayBeUnsound: false, copy: null }, 'pre_reset')
+    advance(context, change, 'VERIFYING')
+    const integrity = await checkLiveDatabase(context, 'quick')
+    if (!integrity.isHealthy) throw new RestoreFailedError(`the database is not sound after the reset: ${integrity.errors.slice(0, 3).join('; ')}. Its files from before are in ${String(quarantine)}`)
+    return { snapshot: row?.name ?? null, quarantine, skipped, integrity, replacement }
   })
   context.logger.warn({ snapshot: result.snapshot, quarantine: result.quarantine, skipped: result.skipped }, 'The database was reset')
   return result

@@ -1,17 +1,26 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import type { ReplacementIntent } from '../engine/apply/settle-replacement.ts'
+import type { RestoreMode } from '../engine/tables/reports.ts'
 import { codeOf } from '../errors.ts'
 
-/**
- * What an engine notes durably under the write lock, before it writes the first page: from here on the live database may
- * have changed. The engine cannot ask its host to note it, for the host may be waiting for that very lock.
- */
-export interface RestoreIntent {
-  /** Path of the complete pre-restore backup; null where SQLite could not read what was there. */
+/** Before the first page of the live database is written. */
+export interface ContentIntent {
+  /** Path of the complete backup. */
   backup: string | null
-  /** The folder that the old files are moved to, where the file is replaced and not its content. */
-  quarantine?: string
+  /** Which tables were to be restored, where it was not the whole database. */
+  tables?: string[]
+  mode?: RestoreMode
 }
+
+/**
+ * What an engine notes durably, under the write lock where there is one, before it changes anything: from here on the live
+ * database may have changed. The engine cannot ask its host to note it, for the host may be waiting for that very lock.
+ */
+export type RestoreIntent = ContentIntent | ReplacementIntent
+
+/** Whether the file is put in place, and not its content changed. */
+export const isReplacement = (intent: RestoreIntent): intent is ReplacementIntent => 'quarantine' in intent
 
 /** Name of the staged image; what was interrupted is judged by it. */
 export const stagedName = (restoreId: string): string => `restore-${restoreId}.db`
@@ -21,7 +30,7 @@ export const INTENT = /^\.[0-9a-f-]{36}\.intent$/
 
 export const intentFile = (recoveryDir: string, restoreId: string): string => join(recoveryDir, `.${restoreId}.intent`)
 
-/** Null where the write lock was never taken. */
+/** Null where nothing can have been changed. */
 export function readIntent (recoveryDir: string, restoreId: string): RestoreIntent | null {
   try {
     return JSON.parse(readFileSync(intentFile(recoveryDir, restoreId), 'utf8'))
@@ -41,9 +50,10 @@ export function intentsIn (recoveryDir: string): Map<string, RestoreIntent> {
   }))
 }
 
-/** Once it has ended. A replacement that is neither done nor taken back is settled later, by its intent. */
-export function forgetIntent (recoveryDir: string, { id, isApplied }: { id: string, isApplied: boolean | null }): void {
-  if (isApplied !== null || readIntent(recoveryDir, id)?.quarantine === undefined) removeIntent(recoveryDir, id)
+/** Whether it is not known yet if a file was put in the database's place: what tells that must stay. */
+export function isUnsettled (recoveryDir: string, { id, isApplied }: { id: string, isApplied: boolean | null }): boolean {
+  const intent = isApplied === null ? readIntent(recoveryDir, id) : null
+  return intent !== null && isReplacement(intent)
 }
 
 export function removeIntent (recoveryDir: string, restoreId: string): void {

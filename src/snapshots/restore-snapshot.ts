@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { USABLE, type SnapshotRow } from '../catalog/schema.ts'
-import { updateSnapshotRow } from '../catalog/snapshots.ts'
+import { findById } from '../catalog/snapshots.ts'
 import { messageOf, NotRestorableError, RestoreFailedError, SnapshotDamagedError } from '../errors.ts'
 import { callHook, tellHook } from './call-hook.ts'
 import type { SnapshotContext } from './context.ts'
@@ -11,7 +11,6 @@ import { migrateStaged } from './migrate-staged.ts'
 import type { RestoreResult } from './outcomes.ts'
 import { removeOldBackups } from './pre-restore-backups.ts'
 import { advance, recordedChange, UNCHANGED, type LiveChange } from './record-change.ts'
-import { removeDatabase } from './remove-database.ts'
 import { fromReplicas } from './replicas/read-replica.ts'
 import { stagedName } from './restore-intent.ts'
 import { toSnapshot } from './snapshot.ts'
@@ -31,16 +30,12 @@ export async function restoreSnapshot (context: SnapshotContext, row: SnapshotRo
   const { catalog, logger } = context
   const restored = await recordedChange(context, { kind: 'restore', snapshotId: row.id, snapshotName: row.name }, signal, async change => {
     const staging = context.temporaryFile(stagedName(change.id))
-    try {
-      await askHook(context, row)
-      const copy = await stageForRestore(context, change, row, staging)
-      const applied = await goLive(context, change, { image: staging, name: row.name, mayBeUnsound: row.integrity === 'failed', copy })
-      return { ...applied, preRestoreBackup: change.backup }
-    } finally {
-      removeDatabase(staging)
-    }
+    await askHook(context, row)
+    const copy = await stageForRestore(context, change, row, staging)
+    const applied = await goLive(context, change, { image: staging, name: row.name, mayBeUnsound: row.integrity === 'failed', copy })
+    return { ...applied, preRestoreBackup: change.backup }
   })
-  const snapshot = toSnapshot(updateSnapshotRow(catalog, row.id, { status: 'SUCCESS', lastRestoredAt: new Date().toISOString() }) as SnapshotRow)
+  const snapshot = toSnapshot(findById(catalog, row.id) as SnapshotRow)
   const { restoreId, preRestoreBackup, durationMs, lockedMs, replacement } = restored
   const result: RestoreResult = { status: 'SUCCESS', snapshot, restoreId, preRestoreBackup, durationMs, lockedMs, replacement }
   logger.info({ snapshot: row.name, preRestoreBackup, durationMs, lockedMs }, 'Snapshot restored')

@@ -2,6 +2,7 @@ import { messageOf } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import { settleInterrupted } from './settle.ts'
 import { settleRestores } from './settle-restore.ts'
+import { step } from '../step.ts'
 
 /**
  * Runs an operation alone, between the processes too, once what an earlier process left unfinished is settled.
@@ -13,6 +14,7 @@ export async function runOperation<T> (context: SnapshotContext, operation: (sig
     await settleOnce(context).catch((error: unknown) => {
       context.logger.warn({ err: error }, `What an earlier process left was not settled yet: ${messageOf(error)}`)
     })
+    step('operation: begun')
     try {
       return await operation(signal)
     } finally {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { RecordedError, Replica, SnapshotRow } from '../catalog/schema.ts'
 import { restoresUnderWay } from '../catalog/restores.ts'
 import { recordCreated, recordCreationFailed, snapshotsWithStatus, unfinishedDeletions } from '../catalog/snapshots.ts'
+import { removeFresh } from '../engine/apply/own-files.ts'
 import { codeOf, InterruptedError, messageOf } from '../errors.ts'
 import { databasePrefix, packKey } from '../format/keys.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
@@ -15,6 +16,7 @@ import { INTENT } from './restore-intent.ts'
 import { settleRestores } from './settle-restore.ts'
 import { abandon } from './share-packs.ts'
 import { readManifest } from './stored-snapshot.ts'
+import { step } from '../step.ts'
 
 /**
  * Settles what a killed process left unfinished: whatever is under way in the catalog while nobody holds the lock. Only
@@ -29,9 +31,12 @@ export async function settleInterrupted (context: SnapshotContext, isFirst: bool
   }
   if (!isFirst && creations.length + restores.length === 0) return
   await settleRestores(context) // by files that are swept next
+  step('settle: restores settled')
   sweepTemporaryFiles(context)
+  step('settle: files swept')
   for (const storage of required) await removeKilledWrites(context, storage, creations)
   for (const row of creations) await settleCreation(context, row)
+  step('settle: settled')
 }
 
 /**
@@ -69,11 +74,13 @@ function replicasOfSettled ({ storages, primary }: SnapshotContext): Replica[] {
   return storages.map(({ storage: { name } }) => ({ storage: name, state: name === primary.name ? 'STORED' : 'PENDING' }))
 }
 
-function sweepTemporaryFiles ({ temporaryDir, settings: { recoveryDir } }: SnapshotContext): void {
+/** Nothing is under way any more that they might be needed for. */
+function sweepTemporaryFiles ({ temporaryDir, target, settings: { recoveryDir } }: SnapshotContext): void {
   rmSync(temporaryDir, { recursive: true, force: true })
+  removeFresh(target.path)
   if (!existsSync(recoveryDir)) return
   for (const file of readdirSync(recoveryDir)) {
-    if (PARTIAL_BACKUP.test(file) || INTENT.test(file)) rmSync(join(recoveryDir, file), { force: true })
+    if (PARTIAL_BACKUP.test(file) || INTENT.test(file)) rmSync(join(recoveryDir, file), { recursive: true, force: true })
   }
 }
 

@@ -6,6 +6,7 @@ import { SnapshotDamagedError } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import { databaseBytes, requireRoom } from './disk-space.ts'
 import { beginCopy, discardCopy, safetyCopyOf } from './live-content.ts'
+import { judgeFailed } from './judge-change.ts'
 import { migrateStaged } from './migrate-staged.ts'
 import type { TablesRestoreResult } from './outcomes.ts'
 import { removeOldBackups } from './pre-restore-backups.ts'
@@ -13,7 +14,7 @@ import { advance, recordedChange } from './record-change.ts'
 import { removeDatabase } from './remove-database.ts'
 import { fromReplicas } from './replicas/read-replica.ts'
 import { askHook, requireRestorable } from './restore-snapshot.ts'
-import { intentFile, readIntent, stagedName } from './restore-intent.ts'
+import { intentFile, stagedName } from './restore-intent.ts'
 import { readManifest, stage } from './stored-snapshot.ts'
 
 /** Tables, rows and schema of a snapshot. */
@@ -51,11 +52,11 @@ export async function restoreTables (context: SnapshotContext, row: SnapshotRow,
         const { backup, ...restored } = await context.runEngine('restore-tables', { target, image, name: row.name, tables, mode, lockFile: engineLockFile, safetyCopy, copiedAt, intentFile: intentFile(recoveryDir, change.id) }, { priority: 'normal' })
         change.backup = backup
         change.isApplied = true
+        advance(context, change, 'VERIFYING')
         return { ...restored, preRestoreBackup: backup }
       } catch (error) {
         // An engine that has committed nothing takes the intent back, unless it was killed.
-        const intent = readIntent(recoveryDir, change.id)
-        if (intent !== null) Object.assign(change, { backup: intent.backup, isApplied: null })
+        if (change.isApplied === false) await judgeFailed(context, change)
         throw error
       } finally {
         await discardCopy(copy)

@@ -9,6 +9,7 @@ import { chunksOf } from './put-file.ts'
 import { makeFolder, syncFolder } from './sync-folder.ts'
 import type { GetOptions, PutOptions, SnapshotStorage, StoredObject } from './snapshot-storage.ts'
 import { checkKey, checkPrefix } from './storage-key.ts'
+import { step } from '../step.ts'
 
 /** Writes in progress have this ending and a leading dot, so no key can name them. */
 const PARTIAL = '.partial'
@@ -40,8 +41,10 @@ export class LocalStorage implements SnapshotStorage {
     try {
       const handle = await this.#inFolder(dirname(path), async () => await open(partial, 'wx', 0o600))
       const bytes = await writeDurably(handle, body, signal)
+      step('storage: written')
       if (ifAbsent) {
         await link(partial, path)
+        step('storage: linked')
         await rm(partial)
       } else {
         await rename(partial, path)
@@ -62,6 +65,7 @@ export class LocalStorage implements SnapshotStorage {
       signal?.throwIfAborted()
       const bytes = await syncFile(file)
       await this.#inFolder(dirname(path), async () => { await (ifAbsent ? link : rename)(file, path) })
+      step('storage: file taken over')
       await syncFolder(dirname(path))
       return { bytes }
     } catch (error) {
@@ -125,6 +129,7 @@ export class LocalStorage implements SnapshotStorage {
   async #remove (path: string): Promise<void> {
     await this.#explained(async () => {
       await rm(path, { force: true })
+      step('storage: removed')
       await syncFolder(dirname(path)).catch(ignoreMissing) // another deletion may have taken the empty folder away
       await this.#removeEmptyFolders(dirname(path))
     })

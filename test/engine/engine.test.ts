@@ -74,7 +74,7 @@ t.test('a restore is not applied while another engine may still be at work, nor 
   const folder = t.testdir()
   const [path, image, lockFile] = ['app.db', 'image.db', 'engine.lock'].map(name => join(folder, name)) as [string, string, string]
   for (const file of [path, image]) makeDatabase(file).close()
-  const task = { target: { path, lockTimeoutMs: 50 }, image, name: 'image', lockFile, safetyCopy: null, copiedAt: null, link: null, intentFile: join(folder, 'intent'), quarantine: join(folder, 'quarantine') }
+  const task = { id: 'id', target: { path, lockTimeoutMs: 50 }, image, name: 'image', lockFile, safetyCopy: null, copiedAt: null, link: null, intentFile: join(folder, 'intent'), quarantine: join(folder, 'quarantine') }
   const other = LockFile.takeBlocking(lockFile, 0)
   await t.rejects(runEngine('apply-image', task), { code: 'FST_SNAPSHOT_BUSY' })
   other?.release()

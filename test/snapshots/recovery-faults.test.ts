@@ -92,11 +92,11 @@ t.test('a replacement that fails in the middle leaves everything as it was', asy
   writeFileSync(inTheWay, '')
   const intentFile = join(folder, 'intent')
   const swap = { id: 'x', target: { path, lockTimeoutMs: 1000 }, image: inTheWay, intentFile, quarantine: join(inTheWay, 'quarantine') }
-  t.throws(() => swapFiles(swap, null), { code: 'ENOTDIR' })
+  t.throws(() => swapFiles(swap, null, false), { code: 'ENOTDIR' })
   t.same(readdirSync(folder).filter(file => /^app\.db\.|^intent/.test(file)), [])
   mkdirSync(`${path}.y.old-shm`) // a directory is no place for a file
   writeFileSync(join(`${path}.y.old-shm`, 'x'), '')
-  t.throws(() => swapFiles({ ...swap, id: 'y', quarantine: join(folder, 'quarantine') }, null))
+  t.throws(() => swapFiles({ ...swap, id: 'y', quarantine: join(folder, 'quarantine') }, null, false))
   t.ok(readFileSync(`${path}-wal`).equals(log), 'the log is back')
 })
 

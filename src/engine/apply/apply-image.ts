@@ -11,13 +11,12 @@ import { makeDurable } from './make-durable.ts'
 import { placeImage } from './place-image.ts'
 import { completeSafetyCopy, placeSafetyCopy, writeDurably, type SafetyCopy } from './safety-copy.ts'
 import { currentPages, requireCurrent, TargetChanged } from './target-changed.ts'
-import { explainedAsync, openTarget, type Target } from '../target-database.ts'
+import type { FileSwap } from './swap-files.ts'
+import { explainedAsync, openTarget } from '../target-database.ts'
 import type { FileState } from '../pages/file-state.ts'
+import { step } from '../../step.ts'
 
-export interface ApplyImageInput {
-  target: Target
-  /** A verified database file; it takes the live file's journal mode. */
-  image: string
+export interface ApplyImageInput extends FileSwap {
   /** What the image is called in errors. */
   name: string
   /** Taken until this process ends, so nobody works on the database while an orphan might. */
@@ -26,16 +25,12 @@ export interface ApplyImageInput {
   safetyCopy: SafetyCopy | null
   /** How the live database's files were when that copy was made, to know what has been committed since; null where it is not known. */
   copiedAt: FileState | null
-  /** Written durably under the write lock, before the first page: what {@link ApplyImageResult} and a recovery need. */
-  intentFile: string
   /**
    * Where a link to the live database may be, for better-sqlite3 to open: where it finds no file at first, it takes it for one
    * that it makes itself, and deletes it if the backup ends early. Another process may have put a database there by then.
    * Null opens the database by its own name.
    */
   link: string | null
-  /** Where a -wal or -shm without its database is moved to. */
-  quarantine: string
 }
 
 export interface ApplyImageResult {
@@ -60,6 +55,7 @@ export async function applyImage (input: ApplyImageInput): Promise<ApplyImageRes
   const { target } = input
   engineLock = LockFile.takeBlocking(input.lockFile, target.lockTimeoutMs)
   if (engineLock === null) throw new BusyError()
+  step('apply: alone')
   const deadline = performance.now() + target.lockTimeoutMs
   for (;;) {
     try {
@@ -72,11 +68,13 @@ export async function applyImage (input: ApplyImageInput): Promise<ApplyImageRes
   }
 }
 
-function placeNew ({ target, image, quarantine, safetyCopy }: ApplyImageInput): ApplyImageResult {
+function placeNew (input: ApplyImageInput): ApplyImageResult {
+  const { safetyCopy } = input
+  const backup = safetyCopy?.path ?? null
   if (safetyCopy !== null) placeSafetyCopy(safetyCopy) // the database has vanished since it was copied
-  placeImage(image, target.path, quarantine)
-  if (safetyCopy !== null) noteChecksum(safetyCopy.path)
-  return { backup: safetyCopy?.path ?? null, lockedMs: 0 }
+  placeImage(input, backup)
+  if (backup !== null) noteChecksum(backup)
+  return { backup, lockedMs: 0 }
 }
 
 async function replaceContent (input: ApplyImageInput, deadline: number): Promise<ApplyImageResult> {
@@ -90,8 +88,10 @@ async function replaceContent (input: ApplyImageInput, deadline: number): Promis
     makeAlike(image, kind, input.name)
     source = new Database(image, { readonly: true })
     const since = await copyIntoLive(input, safetyCopy, live, source, pages, kind, deadline)
+    step('apply: committed')
     const lockedMs = Math.round(performance.now() - since)
     await makeDurable(live, pages, kind.isWal)
+    step('apply: durable')
     noteChecksum(safetyCopy.path)
     return { backup: safetyCopy.path, lockedMs }
   } finally {
@@ -111,13 +111,16 @@ async function copyIntoLive (input: ApplyImageInput, safetyCopy: SafetyCopy, liv
   const progress = (): number => {
     if (lockedAt === 0) {
       lockedAt = performance.now()
+      step('apply: write-locked')
       const committed = currentPages(pages, kind)
       completeSafetyCopy(safetyCopy, committed, pages.changedSince(input.copiedAt))
       writeDurably(input.intentFile, JSON.stringify({ backup: safetyCopy.path }))
+      step('apply: intent noted')
     }
     return EVERY_PAGE
   }
   if (input.link !== null) symlinkSync(live.name, input.link)
+  step('apply: linked')
   try {
     for (let isFirst = true; isFirst || performance.now() < deadline; isFirst = false) {
       if (!kind.isEmpty) await keepPlace(live, pages, kind, isFirst, deadline) // of an empty file it would make a database

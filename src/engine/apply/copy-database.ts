@@ -8,6 +8,7 @@ import { syncFile } from './safety-copy.ts'
 import { explainedAsync, openTarget, type Target } from '../target-database.ts'
 import type { FileState } from '../pages/file-state.ts'
 import { writeFully } from '../write-fully.ts'
+import { step } from '../../step.ts'
 
 export interface CopyDatabaseInput {
   source: Target
@@ -28,7 +29,9 @@ export async function copyDatabase ({ source, copy }: CopyDatabaseInput): Promis
     const database = openTarget(source)
     try {
       return await readDirectly(database, async pages => {
+        step('copy: pinned')
         if (!await clonePages(pages, copy)) await writePages(pages, copy)
+        step('copy: written')
         return pages.state
       }, async () => {
         rmSync(copy, { force: true })

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type Database from 'better-sqlite3'
 import type { LivePages } from '../pages/live-pages.ts'
 import { syncFolderOf } from './safety-copy.ts'
+import { step } from '../../step.ts'
 
 const TRUNCATE_TRIES = 20
 const TRUNCATE_TIMEOUT_MS = 50
@@ -13,6 +14,7 @@ const TRUNCATE_TIMEOUT_MS = 50
  */
 export async function makeDurable (live: Database.Database, pages: LivePages, isWal: boolean): Promise<void> {
   if (isWal) await Promise.allSettled([checkpoint(live)])
+  step('apply: checkpointed')
   for (const descriptor of pages.descriptors) fsyncSync(descriptor)
   if (!isWal) return syncFolderOf(live.name)
   await Promise.allSettled([truncateLog(live)]) // all is durable already; a log that cannot be emptied now is emptied later

@@ -1,47 +1,47 @@
-import { randomUUID } from 'node:crypto'
-import { constants, copyFileSync, existsSync, linkSync, lstatSync, mkdirSync, readlinkSync, renameSync, rmSync } from 'node:fs'
-import { basename, dirname, join, resolve } from 'node:path'
-import { syncFile, syncFolderOf } from './safety-copy.ts'
+import { constants, copyFileSync, existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { step } from '../../step.ts'
+import { keepAside, renameIfThere } from './keep-aside.ts'
+import { asideFile, COMPANIONS, fileBehind, freshFile } from './own-files.ts'
+import { syncFile, syncFolderOf, writeDurably } from './safety-copy.ts'
+import type { ReplacementIntent } from './settle-replacement.ts'
+import type { FileSwap } from './swap-files.ts'
 
 /**
  * Puts an image where no database is. What an earlier database left there (-wal, -shm, -journal) is moved to the
- * quarantine first: SQLite would apply it to the new file.
+ * quarantine: SQLite would apply it to the new file.
+ * @param backup what the intent file says of the content from before
+ * @throws Error where a database has appeared meanwhile; then everything is as it was
  */
-export function placeImage (image: string, link: string, quarantine: string): void {
-  const path = targetOf(link)
+export function placeImage ({ id, target, image, intentFile, quarantine }: FileSwap, backup: string | null): void {
+  const path = fileBehind(target.path)
+  const [fresh, aside] = [freshFile(path, id), asideFile(path, id)]
+  const intent: ReplacementIntent = { backup, quarantine, wasMissing: true, isCheckpointed: false, modifiedMs: 0 }
   mkdirSync(dirname(path), { recursive: true })
-  for (const suffix of ['-wal', '-shm', '-journal']) moveAside(path, suffix, quarantine)
-  const partial = `${path}.partial`
   try {
-    copyDurably(image, partial)
-    linkSync(partial, path) // unlike a rename, this fails where the application has made a database meanwhile
-  } finally {
-    rmSync(partial, { force: true })
+    copyFileSync(image, fresh, constants.COPYFILE_FICLONE)
+    syncFile(fresh)
+    step('place: fresh file made')
+    writeDurably(intentFile, JSON.stringify(intent))
+    for (const suffix of COMPANIONS) moveAside(path, aside, suffix)
+    step('place: companions aside')
+    linkSync(fresh, path) // unlike a rename, this fails where the application has made a database meanwhile
+  } catch (error) {
+    for (const suffix of COMPANIONS.filter(suffix => !existsSync(path + suffix))) renameIfThere(aside + suffix, path + suffix)
+    keepAside(path, id, quarantine)
+    rmSync(intentFile, { force: true })
+    rmSync(fresh, { force: true })
+    throw error
   }
+  step('place: placed')
+  rmSync(fresh)
   syncFolderOf(path)
+  keepAside(path, id, quarantine)
 }
 
-/** @throws Error where a database has appeared meanwhile, whose own file this may be; then it stands where it stood */
-function moveAside (database: string, suffix: string, folder: string): void {
-  const path = database + suffix
-  if (!existsSync(path)) return
-  const aside = `${path}.${randomUUID()}` // in one step; the quarantine may be on another disk
-  renameSync(path, aside)
-  if (existsSync(database)) {
-    renameSync(aside, path)
-    throw new Error(`a database has appeared at ${database} meanwhile; restore again`)
-  }
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
-  copyDurably(aside, join(folder, basename(path)))
-  rmSync(aside)
-}
-
-function copyDurably (from: string, to: string): void {
-  copyFileSync(from, to, constants.COPYFILE_FICLONE)
-  syncFile(to)
-}
-
-/** Where a link to nowhere points, as SQLite would follow it. */
-function targetOf (path: string): string {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? targetOf(resolve(dirname(path), readlinkSync(path))) : path
+/** A database that has appeared meanwhile gets back what may be its own. */
+function moveAside (path: string, aside: string, suffix: string): void {
+  if (!existsSync(path + suffix)) return
+  renameSync(path + suffix, aside + suffix)
+  if (existsSync(path)) throw new Error(`a database has appeared at ${path} meanwhile; restore again`)
 }

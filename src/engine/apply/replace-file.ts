@@ -1,4 +1,4 @@
-import type Database from 'better-sqlite3'
+import Database from 'better-sqlite3'
 import { BusyError, codeOf } from '../../errors.ts'
 import { LockFile } from '../../lock-file.ts'
 import { kindOf, setJournalMode } from '../database-kind.ts'
@@ -47,27 +47,35 @@ export async function replaceFile (input: ReplaceFileInput): Promise<ReplaceFile
   if (engineLock === null) throw new BusyError()
   return explained(target, () => {
     live = openIfPossible(target)
-    if (live === null) return { backup: null, lockedMs: 0, heldBy: swapFiles(input, null) }
+    if (live === null) return { backup: null, lockedMs: 0, heldBy: swapFiles(input, null, false) }
     const kind = kindOf(live)
     const pages = new LivePages(live.name, kind)
     setJournalMode(input.image, kind.isWal)
-    // With an empty log, whoever opens the old file in the middle of the exchange finds all that was committed.
-    if (kind.isWal && safetyCopy !== null) emptyLog(live)
     live.exec('BEGIN EXCLUSIVE')
     const lockedAt = performance.now()
     if (safetyCopy !== null) completeSafetyCopy(safetyCopy, pages.committed(), pages.changedSince(input.copiedAt))
     const backup = safetyCopy?.path ?? null
-    const heldBy = swapFiles(input, backup)
+    const heldBy = swapFiles(input, backup, kind.isWal && safetyCopy !== null && isCheckpointed(live.name))
+    const lockedMs = Math.round(performance.now() - lockedAt)
     if (backup !== null) noteChecksum(backup)
-    return { backup, lockedMs: Math.round(performance.now() - lockedAt), heldBy }
+    return { backup, lockedMs, heldBy }
   })
 }
 
-/** As far as readers allow; it is the safety copy that counts. */
-function emptyLog (live: Database.Database): void {
+/**
+ * Brings what only the log has into the file: whoever opens the old file in the middle of the exchange, without its log, finds
+ * all that was committed. Readers may be in the way of that. Nothing is committed meanwhile, as this process has the write lock.
+ */
+function isCheckpointed (path: string): boolean {
+  const database = new Database(path, { timeout: 0 })
   try {
-    live.pragma('wal_checkpoint(TRUNCATE)')
-  } catch {}
+    const [{ busy, log, checkpointed }] = database.pragma('wal_checkpoint(PASSIVE)') as [{ busy: number, log: number, checkpointed: number }]
+    return busy === 0 && log === checkpointed
+  } catch {
+    return false
+  } finally {
+    database.close()
+  }
 }
 
 function openIfPossible (target: Target): Database.Database | null {

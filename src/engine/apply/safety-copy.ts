@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, ftruncateSync, linkSync, openSync, readSync, renameSync, rmSync, symlinkSync, writeSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { PageSource } from '../pages/page-source.ts'
+import { step } from '../../step.ts'
 
 /** Where a safety copy goes while it is made, where it stands once it is complete, and the link that names the newest. */
 export interface SafetyCopy { partial: string, path: string, latest: string | null }
@@ -21,6 +22,7 @@ export function completeSafetyCopy ({ partial, path, latest }: SafetyCopy, pages
   ftruncateSync(descriptor, pageCount * pageSize)
   fsyncSync(descriptor)
   closeSync(descriptor)
+  step('safety copy: current')
   placeSafetyCopy({ partial, path, latest })
 }
 
@@ -51,7 +53,9 @@ function copyDiffering ({ pageSize, pageCount, read }: PageSource, descriptor: n
 /** Gives a complete copy its name, which must be free, and lets the link name it. */
 export function placeSafetyCopy ({ partial, path, latest }: SafetyCopy): void {
   linkSync(partial, path)
+  step('safety copy: named')
   rmSync(partial)
+  step('safety copy: alone')
   if (latest !== null) pointTo(latest, path)
   syncFolderOf(path)
 }
@@ -61,6 +65,7 @@ function pointTo (link: string, path: string): void {
   const fresh = `${link}.partial`
   rmSync(fresh, { force: true })
   symlinkSync(join('.', basename(path)), fresh)
+  step('safety copy: link made')
   renameSync(fresh, link)
 }
 
@@ -79,6 +84,7 @@ export function syncFolderOf (path: string): void {
 export function writeDurably (path: string, text: string): void {
   const descriptor = openSync(path, 'w', 0o600)
   writeSync(descriptor, text)
+  step('intent: written')
   fsyncSync(descriptor)
   closeSync(descriptor)
   syncFolderOf(path)

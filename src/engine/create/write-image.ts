@@ -9,6 +9,7 @@ import { PageCacheWriter, type CachedPack, type PageCacheDescription } from './p
 import type { PageSource } from '../pages/page-source.ts'
 import { PageTable } from './page-table.ts'
 import type { ParentImage } from './parent-image.ts'
+import { step } from '../../step.ts'
 
 export interface WriteImageInput {
   /** Where the pack is written to. */
@@ -46,6 +47,7 @@ export async function writeImage (input: WriteImageInput, pages: PageSource, par
   const { packFile, packId, level, nextCache } = input
   rmSync(packFile, { force: true }) // what was begun before the database turned out not to be readable directly
   const pack = await PackWriter.create(packFile, level)
+  step('create: pack begun')
   const cache = new PageCacheWriter(nextCache)
   try {
     const finding = parent === null ? Promise.resolve(null) : findChanged(pages, parent, cache)
@@ -53,6 +55,7 @@ export async function writeImage (input: WriteImageInput, pages: PageSource, par
     const facts = inspect()
     const found = await finding
     const written = found !== null && isBetterShared(found, pages) ? await writeChanged(pages, found, pack, packId) : await writeWhole(pages, found, pack, packId, cache)
+    step('create: pages packed')
     onRead()
     return { ...facts, ...await end(input, pages, pack, cache, written, facts) }
   } finally {
@@ -88,5 +91,6 @@ async function end ({ packId }: WriteImageInput, { pageSize, pageCount, state }:
     .filter(({ id }) => liveBytes.has(id) || id === packId)
     .map(known => ({ ...known, liveBytes: Math.round(liveBytes.get(known.id) ?? 0) }))
   cache.end({ ...facts, id: packId, image, map, packs, state }, rawMap, digestsSha256)
+  step('create: pack complete')
   return { image, map, parent: parent && parent.description.id, packs, packBytes }
 }

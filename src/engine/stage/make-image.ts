@@ -9,6 +9,7 @@ import type { PackRange } from '../messages.ts'
 import { NewFile } from '../new-file.ts'
 import type { PackSource } from './pack-source.ts'
 import { reuseLiveFrames, type LiveDatabase } from './reuse-live-frames.ts'
+import { step } from '../../step.ts'
 
 export interface ImagePlan {
   pageMap: PageMap
@@ -28,6 +29,7 @@ export async function makeImage (plan: ImagePlan, source: PackSource, live: Live
   const { pageMap, runs, file, keep, image: { pageSize, checksum: expected, checksumAlgorithm } } = plan
   const isInOrder = checksumAlgorithm === 'sha256-tree' || runs.isInImageOrder
   const target = keep !== 'not' || !isInOrder ? await NewFile.create(file, keep === 'durably') : null
+  step('stage: begun')
   let isMade = false
   let reused: ReadonlySet<number> = new Set()
   try {
@@ -42,6 +44,7 @@ export async function makeImage (plan: ImagePlan, source: PackSource, live: Live
       const complete = target?.complete()
       const errors = check()
       await complete
+      step('stage: checked')
       return errors
     }
   } finally {

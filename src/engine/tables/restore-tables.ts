@@ -17,6 +17,7 @@ import { ForeignKeys } from './foreign-keys.ts'
 import { planRestore } from './restore-plan.ts'
 import { rebuildSearch, restoreRows } from './restore-rows.ts'
 import type { RestoredTable, RestoreMode, StaleIndex } from './reports.ts'
+import { step } from '../../step.ts'
 
 export interface RestoreTablesInput {
   target: Target
@@ -86,11 +87,15 @@ async function restoreInto (input: RestoreTablesInput): Promise<RestoreTablesRes
     const committed = currentPages(pages, kind)
     attachSnapshot(live, image, name) // only now, or the transaction would be one of both files
     const plan = planRestore(live, input.tables, name)
+    step('tables: write-locked')
     completeSafetyCopy(safetyCopy, committed, pages.changedSince(input.copiedAt))
-    writeDurably(input.intentFile, JSON.stringify({ backup: safetyCopy.path }))
+    writeDurably(input.intentFile, JSON.stringify({ backup: safetyCopy.path, tables: plan.map(({ snapshot }) => snapshot.name), mode: input.mode }))
+    step('tables: intent noted')
     const result = change(live, input, plan)
+    step('tables: changed')
     live.exec('COMMIT')
     isCommitted = true
+    step('tables: committed')
     const lockedMs = Math.round(performance.now() - since)
     await makeDurable(live, pages, kind.isWal)
     noteChecksum(safetyCopy.path)

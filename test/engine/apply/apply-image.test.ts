@@ -14,6 +14,7 @@ t.test('a safety copy that cannot be completed under the lock leaves the live da
     target: { path, lockTimeoutMs: 1000 },
     image,
     name: 'image',
+    id: 'id',
     lockFile: join(folder, 'engine.lock'),
     safetyCopy: { partial: join(folder, 'nowhere'), path: join(folder, 'backup.db'), latest: null },
     copiedAt: null,

@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import fs from 'node:fs'
 import { join } from 'node:path'
@@ -11,11 +11,12 @@ t.test('an image takes the place of a database that is gone, and what that has l
   const folder = t.testdir({ 'app.db-wal': 'an old log', 'app.db-journal': 'an old journal' })
   const [path, image, quarantine] = ['app.db', 'image.db', 'quarantine'].map(name => join(folder, name)) as [string, string, string]
   makeDatabase(image, { journalMode: 'delete' }).close()
-  placeImage(image, path, quarantine)
+  placeImage({ id: 'id', target: { path, lockTimeoutMs: 0 }, image, intentFile: join(folder, 'intent'), quarantine }, null)
+  t.same(JSON.parse(readFileSync(join(folder, 'intent'), 'utf8')), { backup: null, quarantine, wasMissing: true, isCheckpointed: false, modifiedMs: 0 })
   t.same(contentOf(path), contentOf(image))
   t.same(readdirSync(quarantine).sort(), ['app.db-journal', 'app.db-wal'])
   t.equal(readFileSync(join(quarantine, 'app.db-wal'), 'utf8'), 'an old log')
-  t.same(readdirSync(folder).sort(), ['app.db', 'image.db', 'quarantine'])
+  t.same(readdirSync(folder).sort(), ['app.db', 'image.db', 'intent', 'quarantine'])
 })
 
 t.test('the log of a database that the application makes meanwhile stays where it is', async t => {
@@ -31,8 +32,8 @@ t.test('the log of a database that the application makes meanwhile stays where i
     writeFileSync(path, '') // in this moment
   }
   syncBuiltinESMExports()
-  t.throws(() => { placeImage(image, path, join(folder, 'quarantine')) }, { message: /a database has appeared/ })
+  t.throws(() => { placeImage({ id: 'id', target: { path, lockTimeoutMs: 0 }, image, intentFile: join(folder, 'intent'), quarantine: join(folder, 'quarantine') }, null) }, { message: /a database has appeared/ })
   t.equal(readFileSync(`${path}-wal`, 'utf8'), 'an old log')
-  t.notOk(existsSync(join(folder, 'quarantine')))
+  t.same(readdirSync(folder).sort(), ['app.db', 'app.db-wal', 'image.db'])
   new Database(path).close()
 })
