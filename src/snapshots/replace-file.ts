@@ -4,7 +4,7 @@ import type { ReplaceFileInput, ReplaceFileResult } from '../engine/apply/replac
 import { messageOf } from '../errors.ts'
 import { callHook } from './call-hook.ts'
 import type { SnapshotContext } from './context.ts'
-import { judgeFailed } from './judge-change.ts'
+import { judgeFailed, mayPass } from './judge-change.ts'
 import { beginCopy, discardCopy, safetyCopyOf, type BulkCopy, type SafetyCopyKind } from './live-content.ts'
 import type { FileReplacement } from './outcomes.ts'
 import { advance, type LiveChange } from './record-change.ts'
@@ -24,7 +24,7 @@ export async function replaceLiveFile (context: SnapshotContext, change: LiveCha
   let copy: BulkCopy | null = null
   try {
     copy = beginCopy(context, change.id, kind)
-    const copiedAt = await copy.done.catch(() => null) // where SQLite cannot read it, the old files are the backup
+    const copiedAt = await copy.done.catch(unreadable)
     advance(context, change, 'APPLYING')
     const quarantine = join(recoveryDir, firstFree(`quarantine_${timeStamp(new Date())}`, '_', taken => existsSync(join(recoveryDir, taken))))
     const { backup, lockedMs, heldBy } = await replaced(context, change, {
@@ -58,6 +58,12 @@ async function replaced (context: SnapshotContext, change: LiveChange, input: Re
     context.logger.warn({ err: error }, `The file of the database was replaced, though: ${messageOf(error)}`)
     return { backup: change.backup, lockedMs: 0, heldBy: [] }
   }
+}
+
+/** What SQLite cannot read has no other backup than its files; one that may be made later is waited for. */
+function unreadable (error: unknown): null {
+  if (mayPass(error)) throw error
+  return null
 }
 
 const isMade = ({ partial }: BulkCopy): boolean => partial !== null && existsSync(partial)

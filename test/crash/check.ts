@@ -104,7 +104,7 @@ async function judgeSnapshots (folder: string, writer: SnapshotWriter, { content
 const AT_REST = [
   /^app\.db(-wal|-shm)?$/,
   /^backups\/(catalog\.db(-wal|-shm)?|\.source|\.locks\/[\w.]+\.lock|\.databases\/app|\.cache\/app\.pages)$/,
-  /^recovery\/(\.database|pre_(restore|rollback|reset)_\d{8}T\d{6}Z(_\d+)?\.db|pre_restore_latest\.db|quarantine_\d{8}T\d{6}Z(_\d+)?\/app\.db(-wal|-shm|-journal)?)$/
+  /^recovery\/(\.database|pre_(restore|rollback|reset)_\d{8}T\d{6}Z(_\d+)?\.db(\.sha256)?|pre_restore_latest\.db|quarantine_\d{8}T\d{6}Z(_\d+)?\/app\.db(-wal|-shm|-journal)?)$/
 ]
 
 /** Files that belong to nothing any more, and empty folders. */

@@ -84,7 +84,7 @@ export function syncFolderOf (path: string): void {
 export function writeDurably (path: string, text: string): void {
   const descriptor = openSync(path, 'w', 0o600)
   writeSync(descriptor, text)
-  step('intent: written')
+  step('note: written')
   fsyncSync(descriptor)
   closeSync(descriptor)
   syncFolderOf(path)
