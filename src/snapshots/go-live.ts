@@ -39,7 +39,7 @@ class UnsoundError extends Error {}
  * Brings the old content back. What the application has committed since to a database that was never changed is not to be
  * taken back.
  */
-async function undo (context: SnapshotContext, change: LiveChange, cause: unknown): Promise<void> {
+export async function undo (context: SnapshotContext, change: LiveChange, cause: unknown): Promise<void> {
   const { backup } = change
   try {
     if (backup === null) throw new Error('SQLite could not read what was there before, which is kept as it was')

@@ -11,10 +11,9 @@ import { migrateStaged } from './migrate-staged.ts'
 import type { ResetResult } from './outcomes.ts'
 import { advance, recordedChange, UNCHANGED } from './record-change.ts'
 import { removeDatabase } from './remove-database.ts'
-import { fromReplicas } from './replicas/read-replica.ts'
 import { stagedName } from './restore-intent.ts'
 import { firstFree, timeStamp } from './snapshot-name.ts'
-import { readManifest, stage } from './stored-snapshot.ts'
+import { stageSnapshot } from './stage-snapshot.ts'
 import { step } from '../step.ts'
 
 type Skipped = ResetResult['skipped']
@@ -52,13 +51,11 @@ async function stageNewestSound (context: SnapshotContext, image: string, skippe
   const { catalog, settings: { databaseName } } = context
   for (const row of usableNewestFirst(catalog, databaseName)) {
     try {
-      await fromReplicas(context, row, async storage => {
-        const manifest = await readManifest(storage, row)
-        await requireRoom([{ folder: context.temporaryDir, bytes: manifest.image.size, what: 'the staged snapshot' }])
-        const { errors } = await stage(context, storage, manifest, image, true, signal)
-        if (errors.length > 0) throw new Error(`its database is damaged: ${errors.slice(0, 3).join('; ')}`)
+      await stageSound(context, row, image, signal).catch(async (error: unknown) => {
+        if (codeOf(error) !== 'FST_SNAPSHOT_ENGINE_FAILED') throw error
+        removeDatabase(image)
+        await stageSound(context, row, image, signal) // a process that was killed says nothing of the snapshot
       })
-      await migrateStaged(context, image, signal)
       return row
     } catch (error) {
       signal.throwIfAborted()
@@ -70,6 +67,11 @@ async function stageNewestSound (context: SnapshotContext, image: string, skippe
   }
   const tried = skipped.map(({ snapshot, reason }) => `${snapshot} (${reason})`).join(', ')
   throw new RestoreFailedError(`there is no snapshot to reset the database from${tried === '' ? '' : `; tried were ${tried}`}. Choose from: 'empty' for an empty database${UNCHANGED}`)
+}
+
+async function stageSound (context: SnapshotContext, row: SnapshotRow, image: string, signal: AbortSignal): Promise<void> {
+  await stageSnapshot(context, row, image, true, signal)
+  await migrateStaged(context, image, signal)
 }
 
 async function makeEmpty (context: SnapshotContext, image: string, signal: AbortSignal): Promise<null> {

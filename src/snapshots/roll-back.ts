@@ -16,10 +16,11 @@ import { stagedName } from './restore-intent.ts'
  * @throws FST_SNAPSHOT_DAMAGED where the backup is not what it was; FST_SNAPSHOT_RESTORE_FAILED where the database is not sound afterwards
  */
 export async function rollBack (context: SnapshotContext, backup: string, change: LiveChange): Promise<RollbackResult> {
-  const { target, temporaryDir, settings: { recoveryDir } } = context
+  const { target, settings: { recoveryDir } } = context
+  const staged = context.temporaryFile(stagedName(change.id))
   const bytes = databaseBytes(backup)
   await requireRoom([
-    { folder: temporaryDir, bytes, what: 'a copy of the backup' },
+    { folder: folderOf(staged), bytes, what: 'a copy of the backup' },
     { folder: recoveryDir, bytes: databaseBytes(target.path), what: 'the copy of what is there now' },
     ...existsSync(folderOf(target.path)) ? [{ folder: folderOf(target.path), bytes, what: 'the write-ahead log' }] : []
   ])

@@ -37,13 +37,20 @@ function plainPages (path: string): PageSource {
   return pagesOf({ file, pageSize, log: null }, pageSize === 0 ? 0 : fstatSync(file).size / pageSize)
 }
 
+/** Beyond the end a file may have pages still that are the database's no more. */
+function readBlock ({ pageSize, pageCount, read }: PageSource, block: Buffer, offset: number): void {
+  const bytes = Math.max(0, Math.min(block.length, pageCount * pageSize - offset))
+  if (bytes > 0) read(block.subarray(0, bytes), offset)
+  block.fill(0, bytes)
+}
+
 function judge (live: PageSource, image: PageSource, backup: PageSource): Verdict {
   const { pageSize } = live
   const size = Math.max(image.pageCount, backup.pageCount) * pageSize
   const [liveBlock, imageBlock, backupBlock] = [0, 1, 2].map(() => Buffer.alloc(BLOCK_BYTES)) as [Buffer, Buffer, Buffer]
   let [differing, asImage, asBackup] = [0, 0, 0]
   for (let offset = 0; offset < size; offset += BLOCK_BYTES) {
-    for (const [pages, block] of [[live, liveBlock], [image, imageBlock], [backup, backupBlock]] as const) pages.read(block, offset)
+    for (const [pages, block] of [[live, liveBlock], [image, imageBlock], [backup, backupBlock]] as const) readBlock(pages, block, offset)
     if (imageBlock.equals(backupBlock)) continue
     for (let at = 0; at < BLOCK_BYTES; at += pageSize) {
       const [livePage, imagePage, backupPage] = [liveBlock, imageBlock, backupBlock].map(block => block.subarray(at, at + pageSize)) as [Buffer, Buffer, Buffer]

@@ -27,6 +27,21 @@ for (const [holds, verdict] of [['backup', 'old'], ['image', 'new']] as const) {
   })
 }
 
+t.test('what is beyond the end of a database that has become smaller does not count, though the file has it still', async t => {
+  const folder = t.testdir()
+  const [path, image, backup] = ['app.db', 'image.db', 'backup.db'].map(name => join(folder, name)) as [string, string, string]
+  makeDatabase(backup, { rows: 14_000 }).close()
+  makeDatabase(image, { rows: 1 }).close()
+  copyFileSync(backup, path)
+  const reader = new Database(path)
+  t.teardown(() => { reader.close() })
+  reader.exec('BEGIN; SELECT * FROM items LIMIT 1') // the pages stay in the log
+  const source = new Database(image)
+  t.teardown(() => { source.close() })
+  await source.backup(path)
+  t.equal(await judgeContent({ target: { path, lockTimeoutMs: 1000 }, image, backup }), 'new')
+})
+
 t.test('a database that the application has rewritten since cannot be told', async t => {
   const { path, judge } = prepare(t, 'image')
   new Database(path).exec('UPDATE items SET data = randomblob(2000)').close()
