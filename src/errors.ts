@@ -76,9 +76,9 @@ export const QueueFullError = define('FST_SNAPSHOT_QUEUE_FULL', '%d operations a
 /** The database file does not exist. */
 export const DatabaseMissingError = define('FST_SNAPSHOT_DATABASE_MISSING', 'There is no database at %s; check DATABASE_URL or the option "database"', 500)
 /** The file is not a SQLite database. */
-export const NotADatabaseError = define('FST_SNAPSHOT_NOT_A_DATABASE', '%s is not a SQLite database. Check DATABASE_URL or the option "database"; if that path is right, the header of the file is damaged: to bring back a snapshot, move the file aside with its -wal and -shm and restore again', 500)
+export const NotADatabaseError = define('FST_SNAPSHOT_NOT_A_DATABASE', '%s is not a SQLite database. Check DATABASE_URL or the option "database"; if that path is right, the header of the file is damaged: restore a snapshot, and it takes the place of the file', 500)
 /** The database failed its integrity check. */
-export const DatabaseDamagedError = define('FST_SNAPSHOT_DATABASE_DAMAGED', 'The database %s is damaged: %s. Restore a snapshot from before the damage; where SQLite cannot even open the file, move it aside first with its -wal and -shm', 500)
+export const DatabaseDamagedError = define('FST_SNAPSHOT_DATABASE_DAMAGED', 'The database %s is damaged: %s. Restore a snapshot from before the damage', 500)
 /** The database, or its folder, cannot be written by this process. */
 export const DatabaseUnwritableError = define('FST_SNAPSHOT_DATABASE_UNWRITABLE', 'The database %s or its folder is not writable; SQLite must write there even to read safely. Check owner and mode', 500)
 /** The database stayed locked for the whole lock timeout. */

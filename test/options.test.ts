@@ -34,6 +34,8 @@ t.test('a path is enough, and everything else has a default', async t => {
     lockTimeout: 10_000,
     integrityCheckMaxAge: 0,
     allowDamaged: false,
+    preRestoreBackups: { keepLast: 10, maxAge: 2_592_000_000 },
+    replaceTimeout: 10_000,
     logger: silentLogger
   })
 })
@@ -56,6 +58,9 @@ t.test('what is given is kept, folders made absolute', async t => {
     lockTimeout: 0,
     integrityCheckMaxAge: 3_600_000,
     allowDamaged: true,
+    preRestoreBackups: { keepLast: 1, maxAge: 1 },
+    replaceTimeout: 0,
+    onBeforeRestore: () => {},
     migrations: { folder: join(folder, 'migrations') },
     migrate: async () => {},
     logger: { info () {}, warn () {}, error () {} }

@@ -31,7 +31,7 @@ export function makeAlike (image: string, live: Kind, name: string): void {
   if (live.isEmpty) return // an empty file takes everything from the image
   const theirs = readHeader(image)
   for (const [what, theirsIs, oursIs] of [['page size', theirs.pageSize, live.pageSize], ['text encoding', theirs.encoding, live.encoding]]) {
-    if (theirsIs !== oursIs) throw new NotRestorableError(name, `its ${String(what)} is ${String(theirsIs)}, that of the live database ${String(oursIs)}. Stop the application, move the database aside with its -wal and -shm, and restore again`)
+    if (theirsIs !== oursIs) throw new NotRestorableError(name, `its ${String(what)} is ${String(theirsIs)}, that of the live database ${String(oursIs)}`)
   }
   if (theirs.isWal !== live.isWal) setJournalMode(image, live.isWal)
 }

@@ -1,4 +1,4 @@
-import { accessSync, constants, openSync, readSync, realpathSync, statSync, type Stats } from 'node:fs'
+import { accessSync, constants, openSync, readSync, realpathSync, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { codeOf, DatabaseDamagedError, DatabaseLockedError, DatabaseMissingError, DatabaseUnwritableError, isSnapshotError, messageOf, NoRoomError, NotADatabaseError } from '../errors.ts'
@@ -30,28 +30,23 @@ export function openTarget ({ path, lockTimeoutMs }: Target): Database.Database 
   })
 }
 
+/** What a database file begins with. */
+const MAGIC = 'SQLite format 3\0'
 /** Bytes of the header that say how the file is to be written and read: 1 with a journal, 2 with a log. */
 const VERSIONS_AT = 18
+const VERSIONS_END = 20
 
 /**
  * Refuses what SQLite would do harm to, or would blame on rights. The descriptor stays open: closing it would drop the locks of
  * this process.
  */
 function requireSupported (path: string, file: string): void {
-  const versions = Buffer.alloc(2)
-  const read = readSync(openSync(file, 'r'), versions, 0, versions.length, VERSIONS_AT)
+  const header = Buffer.alloc(VERSIONS_END)
+  const read = readSync(openSync(file, 'r'), header, 0, header.length, 0)
+  const versions = [...header.subarray(VERSIONS_AT)]
   // SQLite deletes the log of an empty file, and with it whatever that has.
   if (read === 0 && (statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0) throw new DatabaseDamagedError(path, 'the file ends before its header does, and its write-ahead log has content')
-  if (read === versions.length && versions.some(version => version > 2)) throw new DatabaseDamagedError(path, `its header asks for the versions ${versions.join(' and ')} of the file format`)
-}
-
-/**
- * Closes a connection to the application's database, unless another file has taken the place of that: as the last connection
- * to the old one, SQLite would delete the new one's -wal and -shm.
- * @param opened the file that it was opened on
- */
-export function closeTarget (database: Database.Database, opened: Stats | undefined): void {
-  if (opened !== undefined && statSync(database.name, { throwIfNoEntry: false })?.ino === opened.ino) database.close()
+  if (header.toString('latin1').startsWith(MAGIC) && versions.some(version => version > 2)) throw new DatabaseDamagedError(path, `its header asks for the versions ${versions.join(' and ')} of the file format`)
 }
 
 function missing (path: string): never {

@@ -42,13 +42,13 @@ class UnsoundError extends Error {}
 export async function undo (context: SnapshotContext, change: LiveChange, cause: unknown): Promise<void> {
   const { backup } = change
   try {
-    if (backup === null) throw new Error('SQLite could not read what was there before, which is kept as it was')
+    if (backup === null) throw new Error('before it there was nothing that SQLite could read; what was there is kept as it was')
     if (change.isApplied === null) throw new Error('it cannot be told any more whether it was applied, and nothing was rolled back')
-    const { safetyCopy, ...rest } = await takeBack(context, backup)
+    const result = await takeBack(context, backup)
     change.isRolledBack = true
     step('restore: rolled back')
-    tellHook(context, 'onRolledBack', { ...rest, safetyCopy })
-    throw new RestoreFailedError(`${messageOf(cause)}; the database has its old content again, from ${backup}; what it held until then is in ${String(safetyCopy)}`, { cause })
+    tellHook(context, 'onRolledBack', result)
+    throw new RestoreFailedError(`${messageOf(cause)}; the database has its old content again, from ${backup}; what it held until then is in ${String(result.safetyCopy)}`, { cause })
   } catch (error) {
     if (change.isRolledBack) throw error
     throw new RestoreFailedError(`${messageOf(cause)}; and the old content was not brought back: ${messageOf(error)}.${backup === null ? '' : ` It is in ${backup}: to have it back, stop the application, move the database aside with its -wal and -shm, and copy that file in its place`}`, { cause: error })

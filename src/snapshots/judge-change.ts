@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { copyFile } from 'node:fs/promises'
 import type { Verdict } from '../engine/apply/judge-content.ts'
-import type { TableDiff } from '../engine/tables/reports.ts'
+import type { RestoreMode, TableDiff } from '../engine/tables/reports.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import type { LiveChange } from './record-change.ts'
 import { removeDatabase } from './remove-database.ts'
-import { isReplacement, readIntent, stagedName, type ContentIntent, type RestoreIntent } from './restore-intent.ts'
+import { isReplacement, readIntent, stagedName, type RestoreIntent } from './restore-intent.ts'
 
 /**
  * Where an engine could not say whether a change was applied, the live database does.
@@ -36,10 +36,11 @@ export async function judgeChange (context: SnapshotContext, id: string, intent:
     return await context.runEngine('settle-replacement', { path: target.path, id, ...settled }) ? 'new' : 'old'
   }
   const image = context.temporaryFile(stagedName(id))
-  if (intent.backup === null || !existsSync(image)) return 'unknown'
+  if (!existsSync(image)) return 'unknown'
   try {
-    if (intent.tables !== undefined) return await judgeTables(context, id, image, intent.backup, intent)
-    return await context.runEngine('judge-content', { target, image, backup: intent.backup })
+    const { backup, tables, mode } = intent
+    if (tables !== undefined) return await judgeTables(context, id, { image, backup, tables, mode })
+    return await context.runEngine('judge-content', { target, image, backup })
   } catch (error) {
     if (mayPass(error)) throw error
     logger.warn({ err: error }, `It could not be told whether an interrupted restore had been applied: ${messageOf(error)}`)
@@ -51,7 +52,7 @@ export async function judgeChange (context: SnapshotContext, id: string, intent:
 export const mayPass = (error: unknown): boolean => /^FST_SNAPSHOT_(DATABASE_LOCKED|DATABASE_UNWRITABLE|NO_ROOM|ENGINE_FAILED|BUSY|CANCELLED)$/.test(String(codeOf(error)))
 
 /** By what the tables hold: where the application has gone on with them, it cannot be told. */
-async function judgeTables (context: SnapshotContext, id: string, image: string, backup: string, { tables = [], mode }: ContentIntent): Promise<Verdict> {
+async function judgeTables (context: SnapshotContext, id: string, { image, backup, tables, mode }: { image: string, backup: string, tables: string[], mode: RestoreMode | undefined }): Promise<Verdict> {
   const names = new Set(tables.map(name => name.toLowerCase()))
   const isSame = async (file: string, isAsWanted: (diff: TableDiff) => boolean): Promise<boolean> => {
     const diff = await context.runEngine('diff-tables', { target: context.target, image: file, name: file })

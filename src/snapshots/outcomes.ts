@@ -184,15 +184,6 @@ export interface FileRestoreResult {
   durationMs: number
 }
 
-/** Why an application takes no changes, and since when. */
-export interface Maintenance { reason: string, since: string }
-
-/** What could be saved of a damaged database. */
-export interface SalvageResult extends SalvageReport {
-  /** Path of the new database. */
-  path: string
-}
-
 export interface Health {
   /** `unhealthy`: the database failed its last check. `degraded`: it is fine, its snapshots are not. */
   status: 'ok' | 'degraded' | 'unhealthy'

@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, rmSync } from 'node:fs'
+import { lstatSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { restoresByBackup } from '../catalog/restores.ts'
 import { messageOf, NotFoundError } from '../errors.ts'
@@ -17,7 +17,7 @@ export function listBackups ({ catalog, settings: { recoveryDir, databaseName } 
     const found = lstatSync(path, { throwIfNoEntry: false })
     if (kind === undefined || found?.isFile() !== true) return []
     const restore = restores.get(path)
-    return [{ name: basename(file, '.db'), path, kind: kind as PreRestoreBackup['kind'], createdAt: found.mtime.toISOString(), size: found.size, snapshot: restore?.snapshotName ?? null, restoreId: restore?.id ?? null }]
+    return [{ name: basename(file, '.db'), path, kind: kind as PreRestoreBackup['kind'], createdAt: found.mtime.toISOString(), size: found.size, snapshot: restore === undefined || restore.kind === 'rollback' ? null : restore.snapshotName, restoreId: restore?.id ?? null }]
   }).sort((a, b) => b.createdAt.localeCompare(a.createdAt) || b.name.localeCompare(a.name))
 }
 
@@ -33,11 +33,16 @@ export function findBackup (context: SnapshotContext, reference: string | undefi
   return found
 }
 
-/** Removes backups beyond the newest `keepLast`, and those that are too old. The newest of each kind stays. A failure is logged. */
-export function removeOldBackups (context: SnapshotContext, now = Date.now()): void {
-  const { keepLast, maxAge } = context.settings.preRestoreBackups
+/**
+ * Removes backups beyond the newest `keepLast`, and those that are too old. The newest of each kind stays, and, whatever clocks say,
+ * the one that was just made and the one that the link names. A failure is logged.
+ */
+export function removeOldBackups (context: SnapshotContext, made: string | null): void {
+  const { preRestoreBackups: { keepLast, maxAge }, recoveryDir } = context.settings
+  const now = Date.now()
+  const kept = [made, latestIn(recoveryDir)]
   for (const backups of Map.groupBy(listBackups(context), ({ kind }) => kind).values()) {
-    for (const { path, createdAt } of backups.filter((backup, index) => index > 0 && (index >= keepLast || now - Date.parse(backup.createdAt) > maxAge))) {
+    for (const { path, createdAt } of backups.filter((backup, index) => index > 0 && !kept.includes(backup.path) && (index >= keepLast || now - Date.parse(backup.createdAt) > maxAge))) {
       try {
         rmSync(path)
         rmSync(checksumFile(path), { force: true })
@@ -46,6 +51,15 @@ export function removeOldBackups (context: SnapshotContext, now = Date.now()): v
         context.logger.warn({ err: error, path }, `An old pre-restore backup could not be removed: ${messageOf(error)}`)
       }
     }
+  }
+}
+
+/** Path of the backup that the link names, or null. */
+function latestIn (recoveryDir: string): string | null {
+  try {
+    return join(recoveryDir, basename(realpathSync(join(recoveryDir, 'pre_restore_latest.db'))))
+  } catch {
+    return null // it is made by the first restore
   }
 }
 

@@ -76,8 +76,8 @@ function explain (error: unknown, { isApplied, backup, wasThere }: LiveChange): 
   return new RestoreFailedError(`${messageOf(error)}; ${outcome}${backup === null ? '' : `, that from before is in ${backup}`}`, { cause: error })
 }
 
-/** Notes how far a change has come. */
-export function advance ({ catalog }: SnapshotContext, { id, backup }: LiveChange, status: RestoreStatus): void {
-  advanceRestore(catalog, id, status, { preRestoreBackup: backup })
+/** Notes how far a change has come, and which snapshot it takes where it has chosen that itself. */
+export function advance ({ catalog }: SnapshotContext, { id, backup }: LiveChange, status: RestoreStatus, chosen: Partial<Pick<ChangeOf, 'snapshotId' | 'snapshotName'>> = {}): void {
+  advanceRestore(catalog, id, status, { preRestoreBackup: backup, ...chosen })
   step(`change: ${status}`)
 }

@@ -9,6 +9,7 @@ import type { SnapshotContext } from './context.ts'
 import { databaseBytes, folderOf, requireRoom } from './disk-space.ts'
 import { migrateStaged } from './migrate-staged.ts'
 import type { ResetResult } from './outcomes.ts'
+import { removeOldBackups } from './pre-restore-backups.ts'
 import { advance, recordedChange, UNCHANGED } from './record-change.ts'
 import { removeDatabase } from './remove-database.ts'
 import { stagedName } from './restore-intent.ts'
@@ -25,7 +26,7 @@ type Skipped = ResetResult['skipped']
  * @throws FST_SNAPSHOT_RESTORE_FAILED where there is no snapshot to take
  */
 export async function resetDatabase (context: SnapshotContext, from: 'latest-snapshot' | 'empty', signal: AbortSignal): Promise<ResetResult> {
-  const result = await recordedChange(context, { kind: 'reset', snapshotId: '', snapshotName: from }, signal, async change => {
+  const { backup, ...result } = await recordedChange(context, { kind: 'reset', snapshotId: '', snapshotName: from }, signal, async change => {
     const image = context.temporaryFile(stagedName(change.id))
     const skipped: Skipped = []
     const { recoveryDir } = context.settings
@@ -33,16 +34,17 @@ export async function resetDatabase (context: SnapshotContext, from: 'latest-sna
     mkdirSync(folderOf(context.target.path), { recursive: true })
     await requireRoom([{ folder: recoveryDir, bytes: 2 * databaseBytes(context.target.path), what: 'the files of the database as they are, and a backup of it' }])
     const row = from === 'empty' ? await makeEmpty(context, image, signal) : await stageNewestSound(context, image, skipped, signal)
-    advance(context, change, 'STAGED')
+    advance(context, change, 'STAGED', row === null ? {} : { snapshotId: row.id, snapshotName: row.name })
     const quarantine = await keepFiles(context)
     step('reset: files kept')
     const { replacement } = await applyContent(context, change, { image, name: row?.name ?? 'an empty database', mayBeUnsound: false, copy: null }, 'pre_reset')
     advance(context, change, 'VERIFYING')
     const integrity = await checkLiveDatabase(context, 'quick')
     if (!integrity.isHealthy) throw new RestoreFailedError(`the database is not sound after the reset: ${integrity.errors.slice(0, 3).join('; ')}. Its files from before are in ${String(quarantine)}`)
-    return { snapshot: row?.name ?? null, quarantine, skipped, integrity, replacement }
+    return { snapshot: row?.name ?? null, quarantine, skipped, integrity, replacement, backup: change.backup }
   })
   context.logger.warn({ snapshot: result.snapshot, quarantine: result.quarantine, skipped: result.skipped }, 'The database was reset')
+  removeOldBackups(context, backup)
   return result
 }
 

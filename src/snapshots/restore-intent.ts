@@ -7,7 +7,7 @@ import { codeOf } from '../errors.ts'
 /** Before the first page of the live database is written. */
 export interface ContentIntent {
   /** Path of the complete backup. */
-  backup: string | null
+  backup: string
   /** Which tables were to be restored, where it was not the whole database. */
   tables?: string[]
   mode?: RestoreMode

@@ -39,7 +39,7 @@ export async function restoreSnapshot (context: SnapshotContext, row: SnapshotRo
   const { restoreId, preRestoreBackup, durationMs, lockedMs, replacement } = restored
   const result: RestoreResult = { status: 'SUCCESS', snapshot, restoreId, preRestoreBackup, durationMs, lockedMs, replacement }
   logger.info({ snapshot: row.name, preRestoreBackup, durationMs, lockedMs }, 'Snapshot restored')
-  removeOldBackups(context)
+  removeOldBackups(context, preRestoreBackup)
   tellHook(context, 'onRestored', result)
   return result
 }

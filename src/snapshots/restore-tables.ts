@@ -39,7 +39,7 @@ export async function restoreTables (context: SnapshotContext, row: SnapshotRow,
     return { ...restored, preRestoreBackup: backup }
   })
   logger.info({ snapshot: row.name, tables, preRestoreBackup: result.preRestoreBackup }, 'Tables of a snapshot restored')
-  removeOldBackups(context)
+  removeOldBackups(context, result.preRestoreBackup)
   return { snapshot: row.name, mode, ...result }
 }
 

@@ -1,6 +1,6 @@
 import { lastIntegrityCheck } from '../catalog/integrity-checks.ts'
 import { lastRestoreOf, lastRestores } from '../catalog/restores.ts'
-import { NotFoundError } from '../errors.ts'
+import { NotFoundError, RestoreFailedError } from '../errors.ts'
 import { snapshotSettings, type SnapshotOptions } from '../options.ts'
 import { requireFit } from '../schemas/fit.ts'
 import { IntegrityBody, PathArgument, ResetArguments, RollbackArguments, SalvageArguments } from '../schemas/requests.ts'
@@ -109,15 +109,17 @@ export class SnapshotRecovery {
    * this does what that could not, and tells what is the case.
    * @param snapshot name of the snapshot that was being restored
    * @param error what the restore threw, for the log
-   * @throws FST_SNAPSHOT_NOT_FOUND (there was no restore of that snapshot), FST_SNAPSHOT_RESTORE_FAILED
+   * @throws FST_SNAPSHOT_NOT_FOUND (there was no restore of that snapshot, or its backup was removed), FST_SNAPSHOT_RESTORE_FAILED
+   * (before it there was nothing that SQLite could read)
    */
   async recoverFromFailedRestore (snapshot: string, error?: unknown): Promise<RecoveryResult> {
     return await runChange(this.#context, async signal => {
-      const { catalog, logger, settings: { databaseName } } = this.#context
+      const { catalog, logger, settings: { databaseName, recoveryDir } } = this.#context
       const restore = lastRestoreOf(catalog, databaseName, snapshot)
       if (restore === undefined) throw new NotFoundError(`restore of ${JSON.stringify(snapshot)}; the restores are listed by listRestores()`)
       logger.warn({ err: error, snapshot, restoreId: restore.id, status: restore.status }, 'Recovery from a failed restore')
-      const isOld = restore.status === 'ROLLED_BACK' || restore.isApplied === false || restore.preRestoreBackup === null
+      const isOld = restore.status === 'ROLLED_BACK' || restore.isApplied === false
+      if (!isOld && restore.preRestoreBackup === null) throw new RestoreFailedError(`it was applied, and before it there was nothing that SQLite could read; the files that were there, if any, are in a quarantine folder in ${recoveryDir}`)
       const result = isOld ? null : await this.#rollBack(findBackup(this.#context, String(restore.preRestoreBackup)), signal)
       return {
         snapshot,
@@ -137,11 +139,7 @@ export class SnapshotRecovery {
    */
   async emergencyDatabaseReset (options: ResetOptions = {}): Promise<ResetResult> {
     requireFit(ResetArguments, options, 'options')
-    return await runChange(this.#context, async signal => {
-      const result = await resetDatabase(this.#context, options.from ?? 'latest-snapshot', signal)
-      removeOldBackups(this.#context)
-      return result
-    })
+    return await runChange(this.#context, async signal => await resetDatabase(this.#context, options.from ?? 'latest-snapshot', signal))
   }
 
   /**
@@ -159,7 +157,7 @@ export class SnapshotRecovery {
 
   async #rollBack ({ name, path }: PreRestoreBackup, signal: AbortSignal): Promise<RollbackResult> {
     const { restoreId, ...result } = await recordedChange(this.#context, { kind: 'rollback', snapshotId: '', snapshotName: name }, signal, async change => await rollBack(this.#context, path, change))
-    removeOldBackups(this.#context)
+    removeOldBackups(this.#context, result.safetyCopy)
     tellHook(this.#context, 'onRolledBack', result)
     return result
   }

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { customHost, type CustomHost } from '../helpers/custom-host.ts'
 import { makeDatabase } from '../helpers/databases.ts'
 import { VIEWER_TOKEN } from '../helpers/host.ts'
@@ -82,3 +82,24 @@ t.test('only admins switch it, and a wrong reason is refused', async t => {
   await t.rejects(app.snapshots.maintenance.enter(''), { code: 'FST_SNAPSHOT_INVALID_REQUEST' })
   t.equal(app.snapshots.maintenance.state, null)
 })
+
+for (const duringRestores of [true, false]) {
+  t.test(`during a restore, a restore of tables and a reset changes are ${duringRestores ? 'refused' : 'taken'}, with duringRestores ${duringRestores}`, async t => {
+    const answers: LightMyRequestResponse[] = []
+    const ask = async (): Promise<void> => {
+      answers.push(await host.app.inject({ method: 'POST', url: '/after/notes' }))
+      t.equal((await host.app.inject('/after/notes')).statusCode, 200)
+    }
+    const host = await hostWithRoutes(t, { maintenance: { duringRestores }, migrate: ask })
+    await host.request('POST', '/snapshots', { name: 'one' })
+    for (const [url, body] of [['one/restore', {}], ['one/restore-tables', { tables: ['items'] }], ['recovery/reset', { confirm: 'app' }]] as const) {
+      t.equal((await host.request('POST', `/snapshots/${url}`, body)).statusCode, 200)
+      t.equal((await host.app.inject({ method: 'POST', url: '/after/notes' })).statusCode, 200, 'afterwards they are taken')
+    }
+    t.equal(answers.length, 3)
+    for (const answer of answers) {
+      t.equal(answer.statusCode, duringRestores ? 503 : 200)
+      if (duringRestores) t.match(answer.json(), { code: 'FST_SNAPSHOT_MAINTENANCE', message: /A backup is being restored/ })
+    }
+  })
+}

@@ -81,7 +81,7 @@ for (const journalMode of ['wal', 'delete', 'truncate', 'persist'] as const) {
     t.same(contentOf(result.backup), before, 'the backup has the content from before')
     t.equal(integrityOf(path), 'ok')
     t.equal(journalModeOf(path) === 'wal', journalMode === 'wal')
-    t.same(JSON.parse(readFileSync(join(folder, `${number}.intent`), 'utf8')), { backup: result.backup })
+    t.same(JSON.parse(readFileSync(join(folder, `${number}.intent`), 'utf8')), { backup: result.backup, tables: ['items'], mode: 'replace' })
   })
 }
 
