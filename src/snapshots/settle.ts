@@ -10,10 +10,14 @@ import type { SnapshotContext } from './context.ts'
 import { finishDeletion } from './delete-snapshot.ts'
 import { PARTIAL_BACKUP } from './live-content.ts'
 import { columnsOf } from './manifest-columns.ts'
+import { lockStorage } from './replicas/lock-storage.ts'
 import { removePartialWrites } from './remove-stored.ts'
 import { readIntent, removeIntent } from './restore-intent.ts'
 import { abandon } from './share-packs.ts'
 import { readManifest } from './stored-snapshot.ts'
+
+/** How long copies are waited for; what is left for them is removed after the next start. */
+const COPY_WAIT_MS = 1000
 
 /**
  * Settles what a killed process left unfinished: whatever is under way in the catalog while nobody holds the lock. Only
@@ -38,7 +42,7 @@ export async function settleInterrupted (context: SnapshotContext, isFirst: bool
  * what they are writing looks the same.
  */
 async function removeKilledWrites (context: SnapshotContext, storage: SnapshotStorage, creations: SnapshotRow[]): Promise<void> {
-  if (storage.fileOf !== undefined) return await storage.removePartialWrites(databasePrefix(context.settings.databaseName))
+  if (storage.fileOf !== undefined) return await removeUnlessInUse(context, storage)
   for (const row of creations) await removePartialWrites(context, storage, row)
 }
 
@@ -49,6 +53,17 @@ function settleRestore ({ catalog, logger, settings: { recoveryDir } }: Snapshot
   const finishedAt = new Date().toISOString()
   recordRestoreEnded(catalog, id, { status: 'FAILED', finishedAt, durationMs: Date.parse(finishedAt) - Date.parse(requestedAt), error: interrupted(`the process ended during the restore; ${way}`) })
   removeIntent(recoveryDir, id)
+}
+
+/** Copies are made without the operation lock: while one is, what it writes is not a killed process's. */
+async function removeUnlessInUse (context: SnapshotContext, storage: SnapshotStorage): Promise<void> {
+  const lock = await lockStorage(context, storage, COPY_WAIT_MS)
+  if (lock === null) return
+  try {
+    await storage.removePartialWrites(databasePrefix(context.settings.databaseName))
+  } finally {
+    lock.release()
+  }
 }
 
 /** A creation whose manifest is stored and whose pack is whole had happened; any other is undone. */
