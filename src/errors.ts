@@ -52,7 +52,7 @@ export const BusyError = define('FST_SNAPSHOT_BUSY', 'Another process is working
 /** The snapshot is pinned. */
 export const PinnedError = define('FST_SNAPSHOT_PINNED', 'The snapshot %s is pinned; unpin it before deleting it', 409)
 /** The snapshot belongs to another deployment, which alone may change or delete it. */
-export const NotOwnError = define('FST_SNAPSHOT_NOT_OWN', 'The snapshot %s belongs to another deployment (%s), which alone may change or delete it. You can restore it; if that deployment is gone for good, take its snapshots over first: adoptSnapshots()', 409)
+export const NotOwnError = define('FST_SNAPSHOT_NOT_OWN', 'The snapshot %s belongs to another deployment (%s), which alone may change or delete it. You can restore it; if that deployment is gone for good, take its snapshots over first, by a script: await new SnapshotWriter().adoptSnapshots()', 409)
 /** The snapshot cannot be restored, for the reason given. */
 export const NotRestorableError = define('FST_SNAPSHOT_NOT_RESTORABLE', 'The snapshot %s cannot be restored: %s', 409)
 
@@ -74,7 +74,7 @@ export const InterruptedError = define('FST_SNAPSHOT_INTERRUPTED', 'Interrupted:
 export const QueueFullError = define('FST_SNAPSHOT_QUEUE_FULL', '%d operations are waiting already; try again later', 503)
 
 /** The database file does not exist. */
-export const DatabaseMissingError = define('FST_SNAPSHOT_DATABASE_MISSING', 'There is no database at %s; check DATABASE_URL or the option "database"', 500)
+export const DatabaseMissingError = define('FST_SNAPSHOT_DATABASE_MISSING', 'There is no database at %s; restore a snapshot, or check DATABASE_URL or the option "database"', 500)
 /** The file is not a SQLite database. */
 export const NotADatabaseError = define('FST_SNAPSHOT_NOT_A_DATABASE', '%s is not a SQLite database. Check DATABASE_URL or the option "database"; if that path is right, the header of the file is damaged: restore a snapshot, and it takes the place of the file', 500)
 /** The database failed its integrity check. */

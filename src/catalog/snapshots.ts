@@ -16,11 +16,15 @@ export interface SnapshotQuery {
 /** Snapshots of a database that are not deleted. */
 export const present = (database: string): SQL | undefined => and(eq(snapshots.database, database), isNull(snapshots.deletedAt))
 
-/** The next row to fill: its sequence is one above the highest ever used. */
+/**
+ * The next row to fill. Its sequence is above the highest of this deployment, whatever the clock says, and else the time in
+ * milliseconds: so it is also above those of a catalog that was lost, or of a deployment that is taken over later.
+ */
 export function insertSnapshot (catalog: Catalog, row: Omit<typeof snapshots.$inferInsert, 'sequence'>): SnapshotRow {
+  const now = Date.now() // the change may be made once more, later, where the disk is full
   return catalog.write(database => {
-    const last = database.select({ sequence: max(snapshots.sequence) }).from(snapshots).where(eq(snapshots.database, row.database)).get()
-    return database.insert(snapshots).values({ ...row, sequence: (last?.sequence ?? 0) + 1 }).returning().get()
+    const last = database.select({ sequence: max(snapshots.sequence) }).from(snapshots).where(and(eq(snapshots.database, row.database), isOwn(catalog))).get()
+    return database.insert(snapshots).values({ ...row, sequence: Math.max((last?.sequence ?? 0) + 1, now) }).returning().get()
   })
 }
 

@@ -1,5 +1,6 @@
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { findLatest, findSnapshot } from '../catalog/snapshots.ts'
+import { readStorage } from '../catalog/storage-states.ts'
 import { InvalidNameError, InvalidRequestError, NotFoundError } from '../errors.ts'
 import { requireFit } from '../schemas/fit.ts'
 import { SnapshotQuery } from '../schemas/requests.ts'
@@ -26,8 +27,23 @@ export async function findSnapshotBy (context: SnapshotContext, replicas: Replic
   }
   if (row !== undefined) return row
   replicas.requireListed()
-  if (reference !== 'latest') throw new NotFoundError(`snapshot ${JSON.stringify(reference)}; list the snapshots to see their names`)
-  throw new NotFoundError(before === undefined ? 'sound snapshot yet; create one first' : `sound snapshot from before ${before}; list the snapshots to see their times`)
+  throw new NotFoundError(whatIsMissing(context, reference, before))
+}
+
+function whatIsMissing (context: SnapshotContext, reference: string, before: string | undefined): string {
+  const of = `of database "${context.settings.databaseName}"`
+  const notAsked = storagesNotAsked(context)
+  const hint = (words: string): string => notAsked === '' ? `; ${words}` : notAsked
+  if (reference !== 'latest') return `snapshot ${JSON.stringify(reference)} ${of}${hint('list the snapshots to see their names')}`
+  return before === undefined ? `sound snapshot ${of} yet${hint('create one first')}` : `sound snapshot ${of} from before ${before}${hint('list the snapshots to see their times')}`
+}
+
+/** What is not known may be there. */
+function storagesNotAsked ({ catalog, storages, settings: { databaseName } }: SnapshotContext): string {
+  return storages.map(({ storage: { name } }) => {
+    const state = readStorage(catalog, databaseName, name)
+    return state?.isUp === false ? `; storage ${name} could not be asked: ${String(state.error?.message)}` : ''
+  }).join('')
 }
 
 function latestFinder ({ catalog, settings: { databaseName } }: SnapshotContext, before: string | undefined): () => SnapshotRow | undefined {

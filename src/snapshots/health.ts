@@ -42,7 +42,7 @@ function reasonsOf ({ storage, isUp, checkedAt, error, pending, damaged }: Stora
   const isLate = oldest !== undefined && Date.now() - Date.parse(oldest) > LATE_MS
   return [
     ...isUp === false ? [`Storage ${storage} failed at ${String(checkedAt)}: ${String(error?.message)}`] : [],
-    ...pending > 0 && (isUp === false || isLate) ? [`${pending} snapshots are not in storage ${storage} yet, the oldest of ${String(oldest)}`] : [],
-    ...damaged > 0 ? [`The copies of ${damaged} snapshots in storage ${storage} are damaged or missing`] : []
+    ...pending > 0 && (isUp === false || isLate) ? [`Snapshots that are not in storage ${storage} yet: ${pending}, the oldest of ${String(oldest)}`] : [],
+    ...damaged > 0 ? [`Copies in storage ${storage} that are damaged or missing: ${damaged}`] : []
   ]
 }

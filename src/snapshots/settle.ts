@@ -11,12 +11,16 @@ import type { SnapshotContext } from './context.ts'
 import { finishDeletion } from './delete-snapshot.ts'
 import { PARTIAL_BACKUP } from './live-content.ts'
 import { columnsOf } from './manifest-columns.ts'
+import { lockStorage } from './replicas/lock-storage.ts'
 import { removePartialWrites } from './remove-stored.ts'
 import { INTENT } from './restore-intent.ts'
 import { settleRestores } from './settle-restore.ts'
 import { abandon } from './share-packs.ts'
 import { readManifest } from './stored-snapshot.ts'
 import { step } from '../step.ts'
+
+/** How long copies are waited for; what is left for them is removed after the next start. */
+const COPY_WAIT_MS = 1000
 
 /**
  * Settles what a killed process left unfinished: whatever is under way in the catalog while nobody holds the lock. Only
@@ -44,8 +48,19 @@ export async function settleInterrupted (context: SnapshotContext, isFirst: bool
  * what they are writing looks the same.
  */
 async function removeKilledWrites (context: SnapshotContext, storage: SnapshotStorage, creations: SnapshotRow[]): Promise<void> {
-  if (storage.fileOf !== undefined) return await storage.removePartialWrites(databasePrefix(context.settings.databaseName))
+  if (storage.fileOf !== undefined) return await removeUnlessInUse(context, storage)
   for (const row of creations) await removePartialWrites(context, storage, row)
+}
+
+/** Copies are made without the operation lock: while one is, what it writes is not a killed process's. */
+async function removeUnlessInUse (context: SnapshotContext, storage: SnapshotStorage): Promise<void> {
+  const lock = await lockStorage(context, storage, COPY_WAIT_MS)
+  if (lock === null) return
+  try {
+    await storage.removePartialWrites(databasePrefix(context.settings.databaseName))
+  } finally {
+    lock.release()
+  }
 }
 
 /** A creation whose manifest is stored and whose pack is whole had happened; any other is undone. */

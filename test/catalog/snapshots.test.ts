@@ -1,4 +1,5 @@
 import Database from 'better-sqlite3'
+import { randomUUID } from 'node:crypto'
 import t from 'tap'
 import type { Catalog } from '../../src/catalog/catalog.ts'
 import { readMetric } from '../../src/catalog/metric-values.ts'
@@ -14,10 +15,14 @@ const value = (catalog: Catalog, name: string): number | undefined => readMetric
 
 t.test('each snapshot gets the next place in the order of its database, deleted and failed ones counted', async t => {
   const catalog = openCatalog(t)
-  t.equal(addSnapshot(catalog, 'a', { deletedAt }).sequence, 1)
-  t.equal(addSnapshot(catalog, 'b', { status: 'FAILED' }).sequence, 2)
-  t.equal(addSnapshot(catalog, 'c').sequence, 3)
-  t.equal(addSnapshot(catalog, 'a', { database: 'other' }).sequence, 1)
+  const before = Date.now()
+  const { sequence } = addSnapshot(catalog, 'a', { deletedAt })
+  t.ok(sequence >= before, 'above those of a catalog that was lost')
+  const ahead = addSnapshot(catalog, 'b', { status: 'FAILED', sequence: Date.now() + 3_600_000 }).sequence
+  t.equal(addSnapshot(catalog, 'c').sequence, ahead + 1, 'also where the clock was set back')
+  addSnapshot(catalog, 'd', { source: randomUUID(), sequence: ahead + 9 })
+  t.equal(addSnapshot(catalog, 'e').sequence, ahead + 2, 'another deployment\'s do not count')
+  t.ok(addSnapshot(catalog, 'a', { database: 'other' }).sequence < ahead)
   t.match(findSnapshot(catalog, 'app', 'c'), { pinned: false, labels: {}, replicas: [], encrypted: false, error: null, parentId: null, marksRevision: 0 })
 })
 

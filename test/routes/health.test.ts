@@ -73,7 +73,7 @@ t.test('it is unhealthy when the database is missing', async t => {
   rmSync(path)
   await request('POST', '/snapshots/integrity')
   t.equal((await app.inject('/health')).statusCode, 503)
-  t.match((await request('GET', '/health')).json(), { status: 'unhealthy', database: 'app', reasons: [/^The database was missing at \d{4}-.*Z: There is no database at .*app\.db; check DATABASE_URL/] })
+  t.match((await request('GET', '/health')).json(), { status: 'unhealthy', database: 'app', reasons: [/^The database was missing at \d{4}-.*Z: There is no database at .*app\.db; restore a snapshot, or check DATABASE_URL/] })
   t.same(log.filter(({ level }) => level === 50).map(({ msg }) => msg), ['The database is missing'], 'and the log does not speak of a failed check')
 })
 
@@ -167,7 +167,7 @@ t.test('a viewer sees what was last heard of each storage, and it is degraded wh
   await waitUntil('the failure shows', async () => (await request('GET', '/health')).json().status === 'degraded')
   t.same((await app.inject('/health')).json(), { status: 'degraded', database: 'app' }, 'others do not')
   t.match((await request('GET', '/health')).json(), {
-    reasons: [/^Storage offsite failed at \d{4}-.*it is down/, /^1 snapshots are not in storage offsite yet/],
+    reasons: [/^Storage offsite failed at \d{4}-.*it is down/, /^Snapshots that are not in storage offsite yet: 1,/],
     storages: [{ storage: 'local', isUp: true, error: null, pending: 0, damaged: 0 }, { storage: 'offsite', isUp: false, error: { code: 'FST_SNAPSHOT_STORAGE_UNAVAILABLE' }, pending: 1, damaged: 0 }],
     sources: []
   })

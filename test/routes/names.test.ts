@@ -81,7 +81,7 @@ t.test('unknown names are 404 on every route, also those that no snapshot could 
     for (const [method, suffix] of [['GET', ''], ['PATCH', ''], ['DELETE', ''], ['POST', '/restore'], ['POST', '/verify'], ['GET', '/download']] as const) {
       const response = await request(method, `/snapshots/${name}${suffix}`)
       t.equal(response.statusCode, 404, `${method} ${name.slice(0, 40)}${suffix}`)
-      t.match(response.json(), { statusCode: 404, code: 'FST_SNAPSHOT_NOT_FOUND', error: 'Not Found', message: name === 'latest' ? 'There is no sound snapshot yet; create one first' : /^There is no snapshot ".+"; list the snapshots/ })
+      t.match(response.json(), { statusCode: 404, code: 'FST_SNAPSHOT_NOT_FOUND', error: 'Not Found', message: name === 'latest' ? /^There is no sound snapshot of database ".+" yet; create one first/ : /^There is no snapshot ".+" of database ".+"; list the snapshots/ })
     }
   }
   t.ok(existsSync(join(folder, 'app.db')))

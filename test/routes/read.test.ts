@@ -75,7 +75,7 @@ t.test('every route of latest takes before: none of them touches a newer snapsho
   for (const [method, suffix] of ROUTES) {
     const response = await request(method, latest(suffix))
     t.equal(response.statusCode, 404, method + suffix)
-    t.equal(response.json().message, `There is no sound snapshot from before ${one.completedAt as string}; list the snapshots to see their times`)
+    t.equal(response.json().message, `There is no sound snapshot of database "app" from before ${one.completedAt as string}; list the snapshots to see their times`)
   }
 })
 

@@ -1,9 +1,10 @@
 import Database from 'better-sqlite3'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { LocalStorage, type SnapshotWriter } from '../../src/index.ts'
+import { LockFile } from '../../src/lock-file.ts'
 import { filesIn } from '../helpers/damage.ts'
 import { makeDatabase } from '../helpers/databases.ts'
 import { writerFor } from '../helpers/round-trip.ts'
@@ -92,6 +93,18 @@ t.test('what a killed process left in temporary files is swept', async t => {
   await writer.settle()
   t.equal(filesIn(backups).length, 3, 'pack, manifest and marks')
   t.same(filesIn(recovery), [join(recovery, 'pre_restore_20260101T000000Z.db')], 'a complete backup stays')
+})
+
+t.test('what may be a copy that another process is making is not swept', async t => {
+  const { writer, backups, path } = await interruptedCreation(t)
+  const partial = join(backups, 'app', 'snapshots', '.01234567-89ab-4cde-8f01-23456789abcd.partial')
+  writeFileSync(partial, 'x')
+  const copying = LockFile.takeBlocking(join(backups, '.locks', 'app.local.replica.lock'), 0) as LockFile
+  await writer.settle()
+  t.ok(existsSync(partial))
+  copying.release()
+  await writerFor(t, path).settle()
+  t.notOk(existsSync(partial), 'the next start sweeps it')
 })
 
 for (const [applied, intent, message] of [['nothing', null, /nothing was applied/], ['perhaps something', '{"backup":"/recovery/pre_restore_x.db"}', /the old one is in \/recovery\/pre_restore_x.db/]] as const) {

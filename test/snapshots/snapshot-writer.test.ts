@@ -220,7 +220,7 @@ t.test('a database that had to be copied first is a warning that says why', asyn
 
 t.test('where there is no sound snapshot, `latest` says so, and from before when', async t => {
   const { writer } = prepare(t)
-  await t.rejects(writer.getSnapshot('latest'), { code: 'FST_SNAPSHOT_NOT_FOUND', message: /no sound snapshot yet/ })
+  await t.rejects(writer.getSnapshot('latest'), { code: 'FST_SNAPSHOT_NOT_FOUND', message: /no sound snapshot of database "app" yet; create one first/ })
   await writer.createSnapshot('one')
-  await t.rejects(writer.getSnapshot('latest', { before: '2020-01-01' }), { code: 'FST_SNAPSHOT_NOT_FOUND', message: /no sound snapshot from before 2020-01-01/ })
+  await t.rejects(writer.getSnapshot('latest', { before: '2020-01-01' }), { code: 'FST_SNAPSHOT_NOT_FOUND', message: /no sound snapshot of database "app" from before 2020-01-01/ })
 })

@@ -19,6 +19,7 @@ export async function adoptSnapshots (context: SnapshotContext, source: string |
     // Where this deployment has one of that name, the other's gets a number here.
     const name = row.deletedAt === null ? firstFree(row.name, '-', taken => isNameTaken(catalog, databaseName, taken)) : row.name
     await changeMarks(context, row, { source: catalog.source, name })
+    if (name !== row.name) logger.warn({ snapshot: name, before: row.name }, 'A snapshot that was taken over has another name now, as its own was taken')
   }
   const count = rows.filter(({ deletedAt }) => deletedAt === null).length
   if (rows.length > 0) {

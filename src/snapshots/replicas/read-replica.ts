@@ -1,5 +1,6 @@
 import type { Replica, SnapshotRow } from '../../catalog/schema.ts'
-import { codeOf, messageOf, SnapshotDamagedError, StorageUnavailableError } from '../../errors.ts'
+import { codeOf, messageOf, NotFoundError, SnapshotDamagedError, StorageUnavailableError } from '../../errors.ts'
+import { manifestKey } from '../../format/keys.ts'
 import { isStorageFailure } from '../../storage/observed-storage.ts'
 import type { SnapshotStorage } from '../../storage/snapshot-storage.ts'
 import type { SnapshotContext } from '../context.ts'
@@ -26,6 +27,7 @@ export async function fromReplicas<T> (context: SnapshotContext, row: SnapshotRo
       context.logger.warn({ err: error, snapshot: row.name, storage: storage.name }, `A snapshot could not be read from a storage: ${messageOf(error)}`)
     }
   }
+  if (isGone(context, row, failures)) throw new NotFoundError(`snapshot ${JSON.stringify(row.name)} any more: the deployment that made it has deleted it`)
   throw combined(row, failures)
 }
 
@@ -33,6 +35,12 @@ export async function fromReplicas<T> (context: SnapshotContext, row: SnapshotRo
 export function storagesOf (context: SnapshotContext, { replicas }: SnapshotRow): SnapshotStorage[] {
   const stateIn = (storage: SnapshotStorage): number => TRUST.indexOf(replicas.find(({ storage: name }) => name === storage.name)?.state as Replica['state'])
   return context.storages.map(({ storage }) => storage).filter(storage => stateIn(storage) >= 0).toSorted((a, b) => stateIn(a) - stateIn(b))
+}
+
+/** Another deployment's, of which no storage has the manifest: that is removed first. */
+function isGone ({ catalog }: SnapshotContext, { id, database, source }: SnapshotRow, failures: Array<{ error: unknown }>): boolean {
+  const isMissing = ({ error }: { error: unknown }): boolean => error instanceof Error && codeOf(error.cause) === 'FST_SNAPSHOT_STORAGE_MISSING' && error.message.includes(manifestKey(database, id))
+  return source !== catalog.source && failures.length > 0 && failures.every(isMissing)
 }
 
 const isOfStorage = (error: unknown): boolean => codeOf(error) === 'FST_SNAPSHOT_DAMAGED' || (isStorageFailure(error) && codeOf(error) !== 'FST_SNAPSHOT_NO_ROOM')

@@ -103,7 +103,7 @@ export class StorageKeeper {
       else if (this.#isWatching) this.#beginAfter(REGULAR_MS)
     } catch (error) {
       if (this.#stopped.signal.aborted) return
-      if (this.#failures++ === 0) logger.warn({ err: error, storage: this.name }, `Storage ${this.name} is not as it should be, which is tried again later: ${messageOf(error)}`)
+      if (this.#failures++ === 0 && this.#state?.isUp !== false) logger.warn({ err: error, storage: this.name }, `Storage ${this.name} is not as it should be, which is tried again later: ${messageOf(error)}`)
       this.#beginAfter(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#failures))
     }
   }
@@ -133,12 +133,16 @@ export class StorageKeeper {
   async #probe (): Promise<void> {
     const { settings: { probeStorage: isWanted, databaseName }, reports } = this.#context
     if (!isWanted || !this.#isWatching || (this.#isProbed && this.#state?.isUp === true)) return
+    const lock = await lockStorage(this.#context, this.#settings.storage, 0) // else its object could be swept as a killed process's
+    if (lock === null) return
     try {
       await probeStorage(this.#settings.storage, databaseName, this.#stopped.signal)
       this.#isProbed = true
     } catch (error) {
       reports.report(this.name, error)
       throw error
+    } finally {
+      lock.release()
     }
   }
 

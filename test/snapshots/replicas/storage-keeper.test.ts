@@ -6,6 +6,7 @@ import { LockFile } from '../../../src/lock-file.ts'
 import { writerFor } from '../../helpers/round-trip.ts'
 import { packsIn } from '../../helpers/sharing.ts'
 import { setUpTwo, statesOf, waitForStates } from '../../helpers/two-storages.ts'
+import { waitUntil } from '../../helpers/wait-until.ts'
 
 /** Holds a storage as another process does that makes copies there. */
 function hold (backups: string, storage: string): LockFile {
@@ -91,4 +92,23 @@ t.test('a storage with limits that is added later is not filled', async t => {
   const writer = writerFor(t, path, { storage: [{ storage: remote, required: true }, { storage: local, keepLast: 1 }] })
   await writer.completeReplicas()
   t.same(await statesOf(writer, 'a'), { remote: 'STORED' })
+})
+
+t.test('a storage is not tried out while another process works there, and is after that', async t => {
+  const { writer, backups, remote } = setUpTwo(t)
+  const other = hold(backups, 'remote')
+  writer.watchStorages()
+  await sleep(300)
+  t.same(remote.puts, [])
+  other.release()
+  await waitUntil('it was tried out', () => remote.puts.length === 1)
+})
+
+t.test('what is not known may be in a storage that cannot be asked, and the error says so', async t => {
+  const { writer, remote } = setUpTwo(t)
+  await writer.rebuildCatalog()
+  remote.isDown = true
+  for (const reference of ['a', 'latest']) {
+    await t.rejects(writer.getSnapshot(reference), { code: 'FST_SNAPSHOT_NOT_FOUND', message: /of database "app".*; storage remote could not be asked: .*down/ })
+  }
 })
