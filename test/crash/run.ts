@@ -1,5 +1,5 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { killEverywhere } from './matrix.ts'
@@ -9,30 +9,36 @@ import { killAtRandom } from './random-kills.ts'
 /*
  * Kills the package wherever it may be, and looks at what is left.
  *
- *   npm run test:crash                    each operation at each of its steps, then 100 kills at random moments
+ *   npm run test:crash                    each operation at each of its steps, and 100 kills at random moments
  *   npm run test:crash -- --kills 1000    as many at random moments
- *   npm run test:crash -- --only reset    only the operations whose names contain this; `random` for the kills at random moments alone
+ *   npm run test:crash -- --only reset    only what has this in its name, such as `a reset` or `random moments`
  */
-const { values: { only, kills = '100' } } = parseArgs({ options: { only: { type: 'string' }, kills: { type: 'string' } } })
+const { values: { only = '', kills } } = parseArgs({ options: { only: { type: 'string' }, kills: { type: 'string', default: '100' } } })
 const folder = mkdtempSync(join(tmpdir(), 'crash-'))
 process.once('exit', () => { rmSync(folder, { recursive: true, force: true }) })
 
 let [killed, failed] = [0, 0]
-for (const name of Object.keys(operations).filter(name => only === undefined || name.includes(only))) {
-  const { steps, kills: tried } = await killEverywhere(join(folder, name), name, undefined, ({ at, whom, problems }) => {
-    for (const problem of problems) console.log(`  ${at}, ${whom} killed: ${problem}`)
+const report = (what: string, problem: string): void => { console.log(`  ${what}: ${problem}`) }
+
+async function atEachStep (name: string): Promise<void> {
+  const { steps, kills } = await killEverywhere(join(folder, name), name, undefined, ({ at, whom, problems }) => {
+    for (const problem of problems) report(`${name}, ${at}, ${whom} killed`, problem)
   })
-  const bad = tried.filter(({ problems }) => problems.length > 0).length
-  console.log(`${name}: ${steps} steps, ${tried.length} kills, ${bad} of them with problems`)
-  killed += tried.length
+  const bad = kills.filter(({ problems }) => problems.length > 0).length
+  console.log(`${name}: ${steps} steps, ${kills.length} kills, ${bad} of them with problems`)
+  killed += kills.length
   failed += bad
 }
-console.log(`\nAt every step: ${killed} kills, ${failed} with problems`)
 
-const randomKills = only === undefined || only === 'random' ? Number(kills) : 0
-if (randomKills > 0) {
-  const { ofEngines, restores, interrupted, applied, acknowledged, problems } = await killAtRandom(join(folder, 'random'), randomKills, problem => { console.log(`  ${problem}`) })
-  console.log(`At random moments: ${randomKills} kills, ${ofEngines} of them of an engine first; of ${restores} restores and rollbacks ${interrupted} were interrupted and settled, ${applied} of them as applied; ${acknowledged} commits were acknowledged to the application; ${problems.length} problems`)
+async function atRandomMoments (): Promise<void> {
+  const { ofEngines, restores, interrupted, applied, acknowledged, problems } = await killAtRandom(join(folder, 'random'), Number(kills), problem => { report('at random moments', problem) })
+  console.log(`at random moments: ${kills} kills, ${ofEngines} of them of an engine first; of ${restores} restores and rollbacks ${interrupted} were interrupted, ${applied} of those had been applied; the application was told of ${acknowledged} commits; ${problems.length} problems`)
   failed += problems.length
 }
+
+const runs = [...Number(kills) > 0 ? [['at random moments', atRandomMoments] as const] : [], ...Object.keys(operations).map(name => [name, async () => { await atEachStep(name) }] as const)].filter(([name]) => name.includes(only))
+await Promise.all(Array.from({ length: availableParallelism() }, async () => {
+  for (let next = runs.shift(); next !== undefined; next = runs.shift()) await next[1]()
+}))
+console.log(`\nAt each step: ${killed} kills. Problems in all: ${failed}`)
 if (failed > 0) process.exitCode = 1
