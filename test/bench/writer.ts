@@ -11,8 +11,9 @@ export interface Writer {
   stop: () => Promise<void>
 }
 
-export async function startWriter (path: string): Promise<Writer> {
-  const child = fork(fileURLToPath(new URL('writer-process.ts', import.meta.url)), [path, String(INTERVAL_MS)])
+/** @param does whether it writes or only reads */
+export async function startWriter (path: string, does: 'write' | 'read' = 'write'): Promise<Writer> {
+  const child = fork(fileURLToPath(new URL('writer-process.ts', import.meta.url)), [path, String(INTERVAL_MS), does])
   const died = once(child, 'exit').then(() => { throw new Error('the writer has ended') })
   died.catch(() => {})
   const answer = async (): Promise<unknown> => (await Promise.race([once(child, 'message'), died]))[0]
