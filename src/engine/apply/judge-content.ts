@@ -1,7 +1,8 @@
 import { fstatSync, openSync } from 'node:fs'
+import Database from 'better-sqlite3'
 import { parseHeader, HEADER_BYTES } from '../database-header.ts'
 import { readFully } from '../pages/page-reader.ts'
-import { pagesOf, readDirectly, type PageSource } from '../pages/page-source.ts'
+import { headerOf, pagesOf, readDirectly, type PageSource } from '../pages/page-source.ts'
 import { explainedAsync, openTarget, type Target } from '../target-database.ts'
 
 export interface JudgeContentInput {
@@ -17,14 +18,20 @@ export type Verdict = 'old' | 'new' | 'unknown'
 const BLOCK_BYTES = 1024 * 1024
 
 /**
- * Tells whether an interrupted apply was committed, by the pages in which the two contents differ: whatever the application
- * has done since, the most of them are still those of one of the two, unless it has rewritten all of them.
+ * Tells whether an interrupted apply was committed, whatever the application has done since. SQLite's backup always raises the
+ * schema cookie, so an unchanged one says that it was not. A changed one may be the application's doing: then the pages tell in
+ * which the two contents differ, and where all of those were rewritten, that nothing but the backup explains the cookie.
  */
 export async function judgeContent ({ target, image, backup }: JudgeContentInput): Promise<Verdict> {
   return await explainedAsync(target, async () => {
     const database = openTarget(target)
     try {
-      return await readDirectly<Verdict>(database, async live => judge(live, plainPages(image), plainPages(backup)), async () => 'unknown')
+      return await readDirectly<Verdict>(database, async live => {
+        const [imagePages, backupPages] = [plainPages(image), plainPages(backup)]
+        const raised = cookieOf(live) - cookieOf(backupPages)
+        if (raised === 0) return 'old'
+        return judgePages(live, imagePages, backupPages) ?? (raised === 1 && schemaOf(database) === schemaIn(image) ? 'new' : 'unknown')
+      }, async () => 'unknown')
     } finally {
       database.close()
     }
@@ -44,7 +51,10 @@ function readBlock ({ pageSize, pageCount, read }: PageSource, block: Buffer, of
   block.fill(0, bytes)
 }
 
-function judge (live: PageSource, image: PageSource, backup: PageSource): Verdict {
+const cookieOf = (pages: PageSource): number => pages.pageCount === 0 ? 0 : headerOf(pages).schemaCookie
+
+/** Null where the pages do not tell. */
+function judgePages (live: PageSource, image: PageSource, backup: PageSource): Verdict | null {
   const { pageSize } = live
   const size = Math.max(image.pageCount, backup.pageCount) * pageSize
   const [liveBlock, imageBlock, backupBlock] = [0, 1, 2].map(() => Buffer.alloc(BLOCK_BYTES)) as [Buffer, Buffer, Buffer]
@@ -60,6 +70,17 @@ function judge (live: PageSource, image: PageSource, backup: PageSource): Verdic
       else if (livePage.equals(backupPage)) asBackup++
     }
   }
-  if (asBackup > asImage || differing === 0) return 'old'
-  return asImage * 2 > differing ? 'new' : 'unknown'
+  if (differing === 0 || asBackup > asImage) return 'old'
+  return asImage > asBackup ? 'new' : null
+}
+
+const schemaOf = (database: Database.Database): string => JSON.stringify(database.prepare('SELECT type, name, sql FROM sqlite_schema ORDER BY type, name').raw().all())
+
+function schemaIn (file: string): string {
+  const database = new Database(file, { readonly: true })
+  try {
+    return schemaOf(database)
+  } finally {
+    database.close()
+  }
 }

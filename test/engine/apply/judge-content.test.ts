@@ -42,11 +42,41 @@ t.test('what is beyond the end of a database that has become smaller does not co
   t.equal(await judgeContent({ target: { path, lockTimeoutMs: 1000 }, image, backup }), 'new')
 })
 
-t.test('a database that the application has rewritten since cannot be told', async t => {
+const REWRITE = "UPDATE items SET text = text || ' of late', data = randomblob(2000)"
+
+t.test('a database that the application has rewritten since is told by its schema and cookie', async t => {
   const { path, judge } = prepare(t, 'image')
-  new Database(path).exec('UPDATE items SET data = randomblob(2000)').close()
-  t.equal(await judge(), 'unknown')
+  new Database(path).exec(REWRITE).close()
+  t.equal(await judge(), 'new')
 })
+
+for (const [what, apply, verdict] of [['had been applied', true, 'new'], ['had not been applied', false, 'old']] as const) {
+  t.test(`where the schemas are alike as well, the schema cookie tells whether an image ${what}`, async t => {
+    const { path, image, backup } = await makeAlike(t, apply)
+    new Database(path).exec(REWRITE).close()
+    t.equal(await judgeContent({ target: { path, lockTimeoutMs: 1000 }, image, backup }), verdict)
+  })
+
+  t.test(`where all was rewritten and the schema changed, it cannot be told whether an image ${what}`, async t => {
+    const { path, image, backup } = await makeAlike(t, apply)
+    new Database(path).exec(`${REWRITE}; CREATE TABLE orders (id); DROP TABLE orders; VACUUM`).close()
+    t.equal(await judgeContent({ target: { path, lockTimeoutMs: 1000 }, image, backup }), 'unknown')
+  })
+}
+
+/** Two contents of the same schema, and a live database that has one of them, as SQLite's backup leaves it. */
+async function makeAlike (t: Test, isApplied: boolean): Promise<{ path: string, image: string, backup: string }> {
+  const folder = t.testdir()
+  const [path, image, backup] = ['app.db', 'image.db', 'backup.db'].map(name => join(folder, name)) as [string, string, string]
+  makeDatabase(backup, { rows: 2000 }).close()
+  copyFileSync(backup, image)
+  copyFileSync(backup, path)
+  const source = new Database(image)
+  source.exec("UPDATE items SET text = 'restored'")
+  if (isApplied) await source.backup(path)
+  source.close()
+  return { path, image, backup }
+}
 
 t.test('where both contents are the same nothing was changed', async t => {
   const { path } = prepare(t, 'image')
