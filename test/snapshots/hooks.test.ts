@@ -1,5 +1,4 @@
 import { readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import t from 'tap'
 import { runEngine } from '../../src/engine/engine.ts'
 import { HOOKS, type SnapshotHooks } from '../../src/hooks.ts'
@@ -109,7 +108,7 @@ t.test('an application opens its connections again also where the file could not
 
 t.test('and where the recovery folder was taken away meanwhile', async t => {
   const told: Told = []
-  const { path, recovery, writer } = await recoverable(t, {
+  const { path, recovery, writer, log } = await recoverable(t, {
     onBeforeReplace: () => {
       rmSync(recovery, { recursive: true })
       writeFileSync(recovery, '')
@@ -119,7 +118,7 @@ t.test('and where the recovery folder was taken away meanwhile', async t => {
   writeFileSync(path, 'gone')
   await t.rejects(writer.restoreFromSnapshot('a'), { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /EEXIST.*the live database is unchanged/ })
   t.match(told, [['onAfterReplace', { path, quarantine: null }]])
-  t.ok(readdirSync(join(path, '..')).includes('recovery'))
+  t.ok(log.some(({ level, message }) => level === 'warn' && /were not removed yet/.test(message)), 'what fails afterwards does not hide why')
 })
 
 for (const name of HOOKS) {
