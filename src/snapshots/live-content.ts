@@ -62,7 +62,14 @@ export function safetyCopyOf ({ settings: { recoveryDir } }: SnapshotContext, { 
 /** Waits for a copy that is not wanted any more, and removes what is left of it. */
 export async function discardCopy ({ partial, done }: BulkCopy): Promise<void> {
   await Promise.allSettled([done])
-  if (partial !== null) removeDatabase(partial)
+  if (partial !== null) removeOrLeave(() => { removeDatabase(partial) })
+}
+
+/** What cannot be removed says nothing of the change; it is swept later. */
+function removeOrLeave (remove: () => void): void {
+  try {
+    remove()
+  } catch {}
 }
 
 /**
@@ -93,6 +100,6 @@ export async function replaceLiveContent (context: SnapshotContext, { id, image,
     }, { priority: 'normal' })
   } finally {
     await discardCopy(copy)
-    rmSync(link, { force: true }) // an engine that was killed could not
+    removeOrLeave(() => { rmSync(link, { force: true }) }) // an engine that was killed could not
   }
 }

@@ -60,12 +60,19 @@ export async function recordedChange<T> (context: SnapshotContext, of: ChangeOf,
   }
 }
 
-/** Removes what an interrupted change would be judged by; not before its end is recorded, and not where it is still to be settled. */
-export function forgetChange ({ temporaryDir, target, settings: { recoveryDir } }: SnapshotContext, change: LiveChange): void {
-  removeDatabase(join(temporaryDir, stagedName(change.id)))
-  if (isUnsettled(recoveryDir, change)) return
-  removeIntent(recoveryDir, change.id)
-  removeFresh(target.path, change.id)
+/**
+ * Removes what an interrupted change would be judged by; not before its end is recorded, and not where it is still to be settled.
+ * What cannot be removed says nothing of the change.
+ */
+export function forgetChange ({ temporaryDir, target, logger, settings: { recoveryDir } }: SnapshotContext, change: LiveChange): void {
+  try {
+    removeDatabase(join(temporaryDir, stagedName(change.id)))
+    if (isUnsettled(recoveryDir, change)) return
+    removeIntent(recoveryDir, change.id)
+    removeFresh(target.path, change.id)
+  } catch (error) {
+    logger.warn({ err: error }, `Files of a restore that has ended were not removed yet: ${messageOf(error)}`)
+  }
 }
 
 /** Once something was applied, what an error says of its own is not enough: whoever gets it must know what the database holds now. */

@@ -40,13 +40,13 @@ export async function recoverable (t: Test, options: SnapshotOptions = {}, datab
 }
 
 /** A writer as a process has that begins, closed when the test ends. */
-export function openWriter (t: Test, path: string, options: SnapshotOptions = {}, log: LogEntry[] = []): Pick<Recoverable, 'context' | 'writer'> {
+export function openWriter (t: Test, path: string, options: SnapshotOptions = {}, log: LogEntry[] = []): Pick<Recoverable, 'context' | 'writer' | 'log'> {
   const note = (level: LogEntry['level']) => (_details: object, message: string): void => { log.push({ level, message }) }
   const logger = { info: note('info'), warn: note('warn'), error: note('error') }
   const context = new SnapshotContext(snapshotSettings({ database: path, lockTimeout: 1000, probeStorage: false, logger, ...options }))
   const writer = new SnapshotWriter(context)
   t.teardown(async () => { await writer.close() })
-  return { context, writer }
+  return { context, writer, log }
 }
 
 export function change (path: string, sql: string): void {

@@ -1,0 +1,31 @@
+import { closeSync, openSync, statSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { processesWith } from '../../../src/engine/apply/open-files.ts'
+import { makeDatabase } from '../../helpers/databases.ts'
+import { BackgroundScript } from '../../helpers/run-script.ts'
+
+t.test('other processes that have a file open are found, this one is not meant', { skip: process.platform !== 'linux' && 'Linux shows open files' }, async t => {
+  const [path, other] = ['app.db', 'other.db'].map(name => join(t.testdir(), name)) as [string, string]
+  makeDatabase(path, { journalMode: 'delete' }).close()
+  makeDatabase(other, { journalMode: 'delete' }).close()
+  const descriptor = openSync(path, 'r')
+  t.teardown(() => { closeSync(descriptor) })
+  const file = statSync(path)
+  t.same(processesWith(file), [])
+  const { child } = await BackgroundScript.start(t, 'hold-open', path)
+  await BackgroundScript.start(t, 'hold-open', other)
+  t.same(processesWith(file), [child.pid])
+})
+
+t.test('processes that do not show what they have open, and what they have open no more, are passed over', async t => {
+  const folder = t.testdir({ file: 'x', proc: { 7: { fd: {} }, 8: {}, version: 'x', 9: { fd: {} } } })
+  symlinkSync(join(folder, 'gone'), join(folder, 'proc', '7', 'fd', '0'))
+  symlinkSync(join(folder, 'file'), join(folder, 'proc', '9', 'fd', '3'))
+  t.same(processesWith(statSync(join(folder, 'file')), join(folder, 'proc')), [9])
+})
+
+t.test('where the system does not show any, none are found', async t => {
+  const folder = t.testdir({ file: 'x' })
+  t.same(processesWith(statSync(join(folder, 'file')), join(folder, 'proc')), [])
+})
