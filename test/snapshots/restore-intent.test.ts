@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import t from 'tap'
-import { intentFile, readIntent, removeIntent } from '../../src/snapshots/restore-intent.ts'
+import { intentFile, intentsIn, readIntent, removeIntent } from '../../src/snapshots/restore-intent.ts'
 
 t.test('what was noted is read, what was not noted, or not to its end, is nothing', async t => {
   const folder = t.testdir()
@@ -17,4 +17,14 @@ t.test('a note that cannot be read is not taken for none', async t => {
   const folder = t.testdir()
   mkdirSync(intentFile(folder, 'one'))
   t.throws(() => readIntent(folder, 'one'), { code: 'EISDIR' })
+})
+
+t.test('all that was noted to its end is found by the id of its restore; without a folder there is nothing', async t => {
+  const folder = t.testdir()
+  const [one, other] = ['01234567-89ab-4cde-8f01-23456789abcd', '11234567-89ab-4cde-8f01-23456789abcd'] as const
+  writeFileSync(intentFile(folder, one), '{"backup":"/recovery/pre_restore.db"}')
+  writeFileSync(intentFile(folder, other), '{"backup":')
+  writeFileSync(`${folder}/.other.intent`, '{}')
+  t.same([...intentsIn(folder)], [[one, { backup: '/recovery/pre_restore.db' }]])
+  t.same([...intentsIn(`${folder}/gone`)], [])
 })

@@ -104,6 +104,32 @@ t.test('an engine that dies after its commit has rolled back all the same', asyn
   t.ok(log.some(({ message }) => /has its new content, though the engine that applied it has died/.test(message)))
 })
 
+t.test('where it cannot be told whether it was applied, the error says so, and where the content from before is', async t => {
+  const { context, writer, saved } = await recoverable(t)
+  await writer.restoreFromSnapshot('a')
+  context.runEngine = async (task, input, options) => {
+    if (task === 'judge-content') return 'unknown' as never
+    const result = await runEngine(task, input, options)
+    if (task === 'apply-image') throw new Error('out of memory')
+    return result
+  }
+  const error = await writer.recovery.rollback().catch((error: Error) => error) as Error
+  t.match(error, { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /out of memory; it cannot be told whether the new content is in the database, that from before is in \S+pre_rollback_\S+$/ })
+  t.same(contentOf(String(/is in (\S+)$/.exec(error.message)?.[1])), saved)
+})
+
+t.test('where it could not be checked, the error says what the database has', async t => {
+  const { path, context, writer, before } = await recoverable(t)
+  await writer.restoreFromSnapshot('a')
+  writeFileSync(path, 'gone')
+  context.runEngine = async (task, input, options) => {
+    if (task === 'check-integrity' && (input as { target: { path: string } }).target.path === path) throw new Error('out of memory')
+    return await runEngine(task, input, options)
+  }
+  await t.rejects(writer.recovery.rollback(), { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /out of memory; the new content is in the database$/ })
+  t.same(contentOf(path), before)
+})
+
 t.test('it is refused where there is no room for it', { skip: noSmallDisk }, async t => {
   const folder = t.testdir()
   const path = join(folder, 'app.db')

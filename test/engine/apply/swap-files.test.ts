@@ -1,4 +1,5 @@
-import { chmodSync, chownSync, existsSync, linkSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { swapFiles, type FileSwap } from '../../../src/engine/apply/swap-files.ts'
@@ -55,6 +56,26 @@ t.test('the new file is whose the old one was, with its rights', { skip: unless(
   swapFiles(swap, null, false)
   const { uid, gid, mode } = statSync(path)
   t.same({ uid, gid, mode: mode & 0o777 }, { uid: 1234, gid: 2345, mode: 0o640 })
+})
+
+t.test('who may not give files away keeps it', { skip: unless(process.getuid?.() === 0, 'only root can become somebody else') }, async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'swap-files-'))
+  t.teardown(() => { rmSync(folder, { recursive: true }) })
+  const [path, image] = [join(folder, 'app.db'), join(folder, 'image.db')]
+  writeFileSync(path, 'old')
+  writeFileSync(image, 'new')
+  chmodSync(path, 0o666)
+  chmodSync(image, 0o644)
+  chownSync(folder, 65534, 65534)
+  process.seteuid!(65534)
+  try {
+    swapFiles({ id: 'id', target: { path, lockTimeoutMs: 0 }, image, intentFile: join(folder, 'intent'), quarantine: join(folder, 'quarantine') }, null, false)
+  } finally {
+    process.seteuid!(0)
+  }
+  t.equal(readFileSync(path, 'utf8'), 'new')
+  t.equal(statSync(path).uid, 65534)
+  t.same(contentsOf(join(folder, 'quarantine')), { 'app.db': 'old' })
 })
 
 t.test('where the old file cannot have a second name, everything stays as it was', async t => {
