@@ -4,7 +4,7 @@ import type { RecordedError, Replica, RestoreRow, SnapshotRow } from '../catalog
 import { recordRestoreEnded, restoresUnderWay } from '../catalog/restores.ts'
 import { recordCreated, recordCreationFailed, snapshotsWithStatus, unfinishedDeletions } from '../catalog/snapshots.ts'
 import { codeOf, InterruptedError, messageOf } from '../errors.ts'
-import { databasePrefix, packKey } from '../format/keys.ts'
+import { databasePrefix } from '../format/keys.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
 import { finishDeletion } from './delete-snapshot.ts'
@@ -14,7 +14,7 @@ import { lockStorage } from './replicas/lock-storage.ts'
 import { removePartialWrites } from './remove-stored.ts'
 import { readIntent, removeIntent } from './restore-intent.ts'
 import { abandon } from './share-packs.ts'
-import { readManifest } from './stored-snapshot.ts'
+import { readWhole } from './stored-snapshot.ts'
 
 /** How long copies are waited for; what is left for them is removed after the next start. */
 const COPY_WAIT_MS = 1000
@@ -70,17 +70,14 @@ async function removeUnlessInUse (context: SnapshotContext, storage: SnapshotSto
 async function settleCreation (context: SnapshotContext, row: SnapshotRow): Promise<void> {
   const { catalog, primary, logger } = context
   try {
-    const manifest = await readManifest(primary, row)
-    for (const { id, bytes } of manifest.packs) {
-      if ((await primary.head(packKey(row.database, id)))?.bytes !== bytes) throw new Error('a pack is incomplete')
-    }
+    const manifest = await readWhole(primary, row)
     const packs = manifest.packs.map(({ id }) => id)
     const storedSize = manifest.packs.find(({ id }) => id === row.id)?.bytes ?? 0
     const durationMs = Date.parse(manifest.completedAt) - Date.parse(row.createdAt)
     recordCreated(catalog, row.id, { ...columnsOf(manifest), durationMs, storedSize, replicas: replicasOfSettled(context) }, packs)
     logger.warn({ snapshot: row.name }, 'An interrupted snapshot was found complete')
   } catch (error) {
-    if (!['FST_SNAPSHOT_DAMAGED', undefined].includes(codeOf(error))) throw error
+    if (codeOf(error) !== 'FST_SNAPSHOT_DAMAGED') throw error
     await abandon(context, row, true)
     recordCreationFailed(catalog, row.id, interrupted('the process ended during the creation'), new Date().toISOString())
     logger.warn({ snapshot: row.name, reason: messageOf(error) }, 'An interrupted snapshot was removed')

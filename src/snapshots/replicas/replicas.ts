@@ -11,7 +11,7 @@ export class Replicas {
 
   constructor (context: SnapshotContext) {
     this.#context = context
-    this.#keepers = context.storages.map(settings => new StorageKeeper(context, settings))
+    this.#keepers = context.storages.map(settings => new StorageKeeper(context, settings, () => { this.#wakeOthers(settings.storage.name) }))
   }
 
   watch (): void {
@@ -20,6 +20,10 @@ export class Replicas {
 
   wake (): void {
     for (const keeper of this.#keepers) keeper.wake()
+  }
+
+  #wakeOthers (name: string): void {
+    for (const keeper of this.#keepers) if (keeper.name !== name) keeper.wake()
   }
 
   /** Waits until a new catalog knows what the storages have, or the first try to find that out has failed. */

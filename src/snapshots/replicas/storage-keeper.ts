@@ -25,6 +25,7 @@ const STOP_GRACE_MS = 2_000
 export class StorageKeeper {
   readonly #context: SnapshotContext
   readonly #settings: StorageSettings
+  readonly #wakeOthers: () => void
   readonly #stopped = new AbortController()
   readonly listing: StorageListing
   /** Tries the storage out, and looks at it regularly. */
@@ -35,9 +36,11 @@ export class StorageKeeper {
   #failures = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor (context: SnapshotContext, settings: StorageSettings) {
+  /** @param wakeOthers called where copies in other storages are to be made again */
+  constructor (context: SnapshotContext, settings: StorageSettings, wakeOthers: () => void) {
     this.#context = context
     this.#settings = settings
+    this.#wakeOthers = wakeOthers
     this.listing = new StorageListing(context, settings, this.#stopped.signal)
   }
 
@@ -122,7 +125,7 @@ export class StorageKeeper {
     if (lock === null) return false
     try {
       await this.#copyAll(signal)
-      await limitStorage(this.#context, this.#settings)
+      if (!await limitStorage(this.#context, this.#settings, signal)) this.#wakeOthers()
     } finally {
       lock.release()
     }
