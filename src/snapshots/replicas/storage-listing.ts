@@ -45,9 +45,9 @@ export class StorageListing {
     return this.isMissing ? this.#failure : null
   }
 
-  /** Whether it is time to look for what others have stored there. */
+  /** Whether it is time to look for what others have stored there; files of this machine are looked at once. */
   get isDue (): boolean {
-    return this.#isShared && Date.now() >= this.#isDueAt
+    return Date.now() >= this.#isDueAt
   }
 
   /** Looks for what others have stored there meanwhile; not where that must wait for long, or the storage is down. */
@@ -79,7 +79,7 @@ export class StorageListing {
     }).finally(() => {
       this.#mayBeginAt = Date.now() + Math.max(PAUSE_MS, PAUSE_SHARE * (Date.now() - began))
     })
-    this.#isDueAt = Date.now() + REGULAR_MS
+    this.#isDueAt = this.#isShared ? Date.now() + REGULAR_MS : Infinity
     if (isFirst) fillStorage(this.#context, this.#settings)
     return findings
   }
