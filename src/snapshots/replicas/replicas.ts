@@ -37,15 +37,25 @@ export class Replicas {
     if (this.#context.catalog.isReplaced) await this.known()
   }
 
-  /** Looks for what others have stored meanwhile. */
-  async lookAgain (): Promise<void> {
-    await Promise.allSettled(this.#keepers.map(async keeper => await keeper.listing.lookAgain()))
+  /** Looks for what others have stored meanwhile; on request also where the last try failed. */
+  async lookAgain (evenIfDown: boolean): Promise<void> {
+    await Promise.allSettled(this.#keepers.map(async keeper => await keeper.listing.lookAgain(evenIfDown)))
+  }
+
+  /** Whether every storage has told this catalog once what it has. */
+  get isListed (): boolean {
+    return !this.#keepers.some(({ listing }) => listing.isMissing)
+  }
+
+  /** Why a storage could not tell what it has when it was last asked, or null. */
+  get failure (): { error: unknown } | null {
+    return this.#keepers.map(({ listing }) => listing.failure).find(failure => failure !== null) ?? null
   }
 
   /** @throws why a storage never told what it has, in a catalog that is new */
   requireListed (): void {
-    for (const { listing: { whyMissing } } of this.#keepers) {
-      if (whyMissing !== null) throw whyMissing.error
+    for (const { listing: { isMissing, failure } } of this.#keepers) {
+      if (isMissing && failure !== null) throw failure.error
     }
   }
 
