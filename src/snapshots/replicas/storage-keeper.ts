@@ -59,9 +59,10 @@ export class StorageKeeper {
     if (this.#failures === 0) this.#begin()
   }
 
-  /** Does at once what is to be done. @throws what prevents it */
+  /** Does at once what is to be done, once the storage itself has said what it has. @throws what prevents it */
   async complete (): Promise<void> {
     await this.finish()
+    await this.listing.listShared()
     while (!await this.#work()) await sleep(FIRST_PAUSE_MS, undefined, { signal: this.#stopped.signal })
     this.#failures = 0
   }

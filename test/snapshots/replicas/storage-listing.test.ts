@@ -1,7 +1,8 @@
 import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { LocalStorage } from '../../../src/index.ts'
+import { LocalStorage, type StoredObject } from '../../../src/index.ts'
+import { filesIn } from '../../helpers/damage.ts'
 import { allOf, namesOf } from '../../helpers/deployments.ts'
 import { writerFor } from '../../helpers/round-trip.ts'
 import { packsIn } from '../../helpers/sharing.ts'
@@ -81,4 +82,38 @@ t.test('local files are listed once, and nobody waits for it', async t => {
   await writer.completeReplicas()
   t.equal(local.listed, 1)
   t.match(await allOf(writer), [{ name: 'a', replicas: [{ state: 'STORED' }] }, { name: 'b' }])
+})
+
+t.test('`completeReplicas` asks a storage that others can reach what it has, before it says that all is there', async t => {
+  const { writer, remote } = setUpTwo(t)
+  await writer.createSnapshot('a')
+  await writer.completeReplicas()
+  rmSync(remote.root, { recursive: true })
+  await writer.createSnapshot('b')
+  await writer.completeReplicas()
+  t.equal(filesIn(join(remote.root, 'app', 'snapshots')).length, 2)
+  t.match(await writer.verifySnapshot('a'), { isHealthy: true, replicas: [{ storage: 'local' }, { storage: 'remote' }] })
+})
+
+t.test('also where it is being asked already', async t => {
+  const { writer, remote } = setUpTwo(t)
+  await writer.createSnapshot('a')
+  await writer.completeReplicas()
+  const { list } = remote
+  const [listed, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  remote.list = async function * (prefix) {
+    const objects: StoredObject[] = []
+    for await (const object of list.call(remote, prefix)) objects.push(object)
+    listed.resolve()
+    await goOn.promise
+    yield * objects
+  }
+  const rebuilding = writer.rebuildCatalog()
+  await listed.promise
+  rmSync(remote.root, { recursive: true })
+  remote.list = list
+  const completed = writer.completeReplicas()
+  goOn.resolve()
+  await Promise.all([rebuilding, completed])
+  t.equal(packsIn(remote.root).length, 1)
 })
