@@ -9,8 +9,8 @@ import type { Replicas } from './replicas/replicas.ts'
 import type { LatestOptions } from './snapshot.ts'
 
 /**
- * The snapshot of a name, an id, or `latest`. A catalog that is new is completed first, and what is not known is looked for in
- * storages that others may share.
+ * The snapshot of a name, an id, or `latest`. A catalog that is new is completed first, as far as it matters, and what is not
+ * known is looked for in storages that others may share.
  * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_STORAGE_* where a storage was never asked with success, or may have a newer one than the latest, FST_SNAPSHOT_INVALID_NAME, FST_SNAPSHOT_INVALID_REQUEST
  */
 export async function findSnapshotBy (context: SnapshotContext, replicas: Replicas, reference: string, { before, ...others }: LatestOptions = {}): Promise<SnapshotRow> {
@@ -19,7 +19,10 @@ export async function findSnapshotBy (context: SnapshotContext, replicas: Replic
   if (typeof reference !== 'string') throw new InvalidNameError(`(${typeof reference})`, 'a name is a text')
   const isLatest = reference === 'latest'
   const find = isLatest ? latestFinder(context, before) : () => findSnapshot(context.catalog, context.settings.databaseName, reference)
-  await replicas.known()
+  await replicas.known(() => {
+    const row = find()
+    return row !== undefined && (isLatest ? !mayBeOutdated(context, replicas, row) : isMeant(context, row, reference))
+  })
   let row = find()
   if (row === undefined || (isLatest && mayBeOutdated(context, replicas, row))) {
     await replicas.lookAgain(isLatest)
@@ -31,6 +34,15 @@ export async function findSnapshotBy (context: SnapshotContext, replicas: Replic
   }
   if (isLatest && replicas.failure !== null && mayBeOutdated(context, replicas, row)) throw withWords(replicas.failure.error, `There may be a newer snapshot than ${row.name}; meanwhile one can be restored by its name or id`)
   return row
+}
+
+/**
+ * Whether a storage that did not answer yet need not be waited for. Of one name this deployment's own is meant, which may be
+ * there where its catalog was lost.
+ */
+function isMeant ({ catalog }: SnapshotContext, { id, source, replicas }: SnapshotRow, reference: string): boolean {
+  const isSure = id === reference || source === catalog.source || !catalog.isReplaced
+  return isSure && replicas.some(({ state }) => state === 'STORED')
 }
 
 /**

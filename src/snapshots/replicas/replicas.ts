@@ -7,7 +7,7 @@ import { StorageKeeper } from './storage-keeper.ts'
 export class Replicas {
   readonly #context: SnapshotContext
   readonly #keepers: StorageKeeper[]
-  #known: Promise<unknown> | null = null
+  #known: Array<Promise<void>> | null = null
 
   constructor (context: SnapshotContext) {
     this.#context = context
@@ -26,10 +26,16 @@ export class Replicas {
     for (const keeper of this.#keepers) if (keeper.name !== name) keeper.wake()
   }
 
-  /** Waits until a new catalog knows what the storages have, or the first try to find that out has failed. */
-  async known (): Promise<void> {
-    this.#known ??= Promise.allSettled(this.#keepers.filter(keeper => keeper.listing.isMissing).map(async keeper => await keeper.listing.list()))
-    await this.#known
+  /**
+   * Waits until a new catalog knows what the storages have, or the first try to find that out has failed.
+   * @param isEnough asked after each storage whether the others need not be waited for
+   */
+  async known (isEnough = (): boolean => false): Promise<void> {
+    this.#known ??= this.#keepers.filter(({ listing }) => listing.isMissing).map(async ({ listing }) => { await listing.list().catch(() => {}) })
+    const enough = Promise.withResolvers<void>()
+    const check = (): void => { if (isEnough()) enough.resolve() }
+    check()
+    await Promise.race([enough.promise, Promise.all(this.#known.map(async listed => { await listed.then(check) }))])
   }
 
   /** The same only where the catalog of this deployment was lost: new snapshots must come behind those in the storages. */
