@@ -145,6 +145,12 @@ export function codeOf (error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
+/** The same kind of error, with words about what it means here. */
+export function withWords (error: unknown, words: string): Error {
+  const { code, statusCode } = Object(error) as { code?: string, statusCode?: number }
+  return Object.assign(new Error(`${messageOf(error)}. ${words}`, { cause: error }), { code, statusCode })
+}
+
 const CAUSES_KEPT = 8
 
 /** Makes an error fit for an IPC message. */

@@ -51,6 +51,7 @@ export function storageSettings (given: SnapshotStorage | Array<SnapshotStorage 
   const names = settings.map(({ storage }) => storage.name)
   const twice = names.find((name, index) => names.indexOf(name) !== index)
   if (twice !== undefined) throw new OptionError(`"storage": two storages have the name ${twice}; give one another name, such as new S3Storage({ name: 'offsite', … })`)
+  requireDistinctPlaces(settings)
   if (!settings.some(({ isRequired }) => isRequired)) throw new OptionError('"storage": none is required; leave "required" out for one of them, or set it to true')
   if (settings.every(isLimited)) throw new OptionError('"storage": one of them must keep all snapshots; leave out its keepLast and maxAge')
   return settings
@@ -62,6 +63,17 @@ export const isLimited = ({ keepLast, maxAge }: StorageSettings): boolean => kee
 function storagesFromEnv (snapshotDir: string): SnapshotStorage[] {
   const s3 = s3OptionsFromEnv()
   return [new LocalStorage(snapshotDir), ...s3 === null ? [] : [new S3Storage(s3)]]
+}
+
+/** A limit of one would remove what the other keeps. */
+function requireDistinctPlaces (settings: StorageSettings[]): void {
+  const names = new Map<string, string>()
+  for (const { storage: { name, place } } of settings) {
+    if (place === undefined) continue
+    const other = names.get(place)
+    if (other !== undefined) throw new OptionError(`"storage": ${other} and ${name} are the same place, ${place}; give one of them a folder, bucket or prefix of its own, or leave it out`)
+    names.set(place, name)
+  }
 }
 
 function entrySettings (entry: SnapshotStorage | ReplicaOptions, index: number, option: string): StorageSettings {

@@ -1,3 +1,5 @@
+import { mkdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { LocalStorage, S3Storage, type SnapshotStorage } from '../src/index.ts'
 import { snapshotSettings } from '../src/options.ts'
@@ -44,4 +46,27 @@ t.test('what makes no sense is refused, naming the option', async t => {
     [new LocalStorage('/data', 'a b'), /its name "a b" must be/]
   ]
   for (const [storage, message] of cases) t.throws(() => snapshotSettings({ database, storage: storage as SnapshotStorage }), refused(message), String(message))
+})
+
+t.test('two storages in one place are refused, however it is named', async t => {
+  const folder = t.testdir()
+  mkdirSync(join(folder, 'disk'))
+  symlinkSync(join(folder, 'disk'), join(folder, 'link'))
+  const s3At = (options: object): S3Storage => new S3Storage({ bucket: 'some-bucket', ...options })
+  const [endpoint, client] = ['https://S3.example.com', { send: async () => {}, config: {} }]
+  const twice: Array<[SnapshotStorage, SnapshotStorage]> = [
+    [new LocalStorage(join(folder, 'disk')), new LocalStorage(join(folder, 'disk', '..', 'disk'), 'other')],
+    [new LocalStorage(join(folder, 'disk', 'yet', 'to-be-made')), new LocalStorage(join(folder, 'link', 'yet', 'to-be-made'), 'other')],
+    [s3At({}), s3At({ name: 'other', prefix: '/snapshots/', region: 'eu-central-1' })],
+    [s3At({ endpoint, prefix: '' }), s3At({ name: 'other', endpoint: 'https://s3.example.com:443/', prefix: '/' })]
+  ]
+  for (const storages of twice) t.throws(() => storageSettings(storages, folder), refused(/"storage": (local|s3) and other are the same place, .+; give one of them/))
+  const apart: Array<[SnapshotStorage, SnapshotStorage]> = [
+    [new LocalStorage(join(folder, 'disk')), new LocalStorage(join(folder, 'disk2'), 'other')],
+    [s3At({}), s3At({ name: 'other', prefix: 'others' })],
+    [s3At({}), s3At({ name: 'other', bucket: 'some-other' })],
+    [s3At({}), s3At({ name: 'other', endpoint })],
+    [s3At({ client }), s3At({ name: 'other', client })]
+  ]
+  for (const storages of apart) t.equal(storageSettings(storages, folder).length, 2)
 })

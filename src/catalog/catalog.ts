@@ -32,6 +32,8 @@ export class Catalog {
   readonly path: string
   /** The id of this deployment. */
   readonly source: string
+  /** When this catalog was begun, in place of a lost one or not. */
+  readonly createdAt: string
   /** Whether this is a new catalog in the place of one that was lost. */
   readonly isReplaced: boolean
   readonly #disk: Database.Database
@@ -45,7 +47,9 @@ export class Catalog {
     const known = this.read(database => database.select().from(sources).get())
     this.isReplaced = known === undefined && keptSource !== null
     const fresh = { id: keptSource ?? randomUUID(), createdAt: new Date().toISOString() }
-    this.source = known?.id ?? this.write(database => database.insert(sources).values(fresh).returning().get()).id
+    const { id, createdAt } = known ?? this.write(database => database.insert(sources).values(fresh).returning().get())
+    this.source = id
+    this.createdAt = createdAt
   }
 
   /**

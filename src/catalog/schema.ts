@@ -78,7 +78,9 @@ export const storages = sqliteTable('storages', {
   /** Why it failed. */
   error: text({ mode: 'json' }).$type<RecordedError>(),
   /** When all of its snapshots were last found and entered here. */
-  listedAt: text()
+  listedAt: text(),
+  /** When the newest marks in it were written, by its own clock. */
+  markedAt: text()
 }, table => [primaryKey({ columns: [table.database, table.storage] })])
 export type StorageRow = typeof storages.$inferSelect
 

@@ -1,6 +1,6 @@
 import { and, eq, inArray, isNull, ne, sql } from 'drizzle-orm'
 import type { Catalog, CatalogDatabase } from './catalog.ts'
-import { isIn } from './replicas.ts'
+import { isIn, isOwn } from './replicas.ts'
 import { damagedPacks, snapshotPacks, snapshots, USABLE } from './schema.ts'
 
 /** Notes which packs a snapshot needs, in place of what was noted before. */
@@ -15,13 +15,15 @@ export function packsOf (catalog: Catalog, snapshotId: string): string[] {
 
 /**
  * Which of some packs are needed by a snapshot there is; a failed one may keep packs as well.
- * @param only `except`: leaves out one snapshot; `storage`: looks only at snapshots that are, or are to be, in that storage
+ * @param only `except`: leaves out one snapshot; `storage`: looks only at snapshots that are, or are to be, in that storage;
+ * `own`: only at this deployment's
  */
-export function packsInUse (catalog: Catalog, packs: readonly string[], { except = '', storage }: { except?: string, storage?: string } = {}): Set<string> {
+export function packsInUse (catalog: Catalog, packs: readonly string[], { except = '', storage, own = false }: { except?: string, storage?: string, own?: boolean } = {}): Set<string> {
   const isThere = storage === undefined ? undefined : sql`(${snapshots.status} = 'FAILED' or ${isIn(storage)})`
+  const isOurs = own ? isOwn(catalog) : undefined
   const isInUse = (pack: string): boolean => catalog.read(database => database.select({ id: snapshots.id })
     .from(snapshotPacks).innerJoin(snapshots, eq(snapshots.id, snapshotPacks.snapshotId))
-    .where(and(eq(snapshotPacks.packId, pack), isNull(snapshots.deletedAt), ne(snapshots.id, except), isThere)).limit(1).all()).length > 0
+    .where(and(eq(snapshotPacks.packId, pack), isNull(snapshots.deletedAt), ne(snapshots.id, except), isThere, isOurs)).limit(1).all()).length > 0
   return new Set(packs.filter(isInUse))
 }
 
@@ -46,9 +48,9 @@ export function storagesWithDamage (catalog: Catalog, pack: string): string[] {
   return catalog.read(database => database.select().from(damagedPacks).where(eq(damagedPacks.packId, pack)).all()).map(({ storage }) => storage)
 }
 
-/** Which of some packs a new snapshot may refer to, as far as is known. */
+/** Which of some packs a new snapshot may refer to, as far as is known: another deployment may remove what only its own need. */
 export function packsToShare (catalog: Catalog, packs: readonly string[]): Set<string> {
-  return new Set([...packsInUse(catalog, packs)].filter(pack => storagesWithDamage(catalog, pack).length === 0))
+  return new Set([...packsInUse(catalog, packs, { own: true })].filter(pack => storagesWithDamage(catalog, pack).length === 0))
 }
 
 /** Failed snapshots of which packs are kept for the next one. */

@@ -3,7 +3,7 @@ import type { Catalog } from './catalog.ts'
 import { storages, type StorageRow } from './schema.ts'
 
 /** Notes something about a storage; what is not given stays. */
-export function recordStorage (catalog: Catalog, database: string, storage: string, change: Partial<Pick<StorageRow, 'isUp' | 'checkedAt' | 'error' | 'listedAt'>>): void {
+export function recordStorage (catalog: Catalog, database: string, storage: string, change: Partial<Pick<StorageRow, 'isUp' | 'checkedAt' | 'error' | 'listedAt' | 'markedAt'>>): void {
   catalog.write(query => query.insert(storages).values({ database, storage, ...change })
     .onConflictDoUpdate({ target: [storages.database, storages.storage], set: { database, ...change } }).run())
 }

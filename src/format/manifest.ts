@@ -14,6 +14,8 @@ const PAGE_SIZES: ReadonlySet<number> = new Set([512, 1024, 2048, 4096, 8192, 16
 const Id = Type.String({ pattern: '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$' })
 const Digest = Type.String({ pattern: '^[0-9a-f]{64}$' })
 const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+/** So far below the last safe integer that those of this deployment can still come behind it. */
+const Sequence = Type.Integer({ minimum: 0, maximum: 2 ** 52 })
 const Nullable = <T extends ReturnType<typeof Type.String>>(schema: T) => Type.Union([schema, Type.Null()])
 
 /** The whole description of one snapshot, written last: a snapshot exists when its manifest does. */
@@ -25,7 +27,7 @@ export const Manifest = Type.Object({
   /** The deployment that made it, and the host it ran on. */
   source: Type.Object({ id: Id, host: Type.String() }),
   /** Order of creation within a source; clocks are not to be trusted for that. */
-  sequence: Count,
+  sequence: Sequence,
   /** The snapshot whose pages this one shares, or null for a full one. */
   parent: Nullable(Id),
   name: Type.String(),

@@ -1,7 +1,7 @@
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { findLatest, findSnapshot } from '../catalog/snapshots.ts'
 import { readStorage } from '../catalog/storage-states.ts'
-import { InvalidNameError, InvalidRequestError, NotFoundError } from '../errors.ts'
+import { InvalidNameError, InvalidRequestError, NotFoundError, withWords } from '../errors.ts'
 import { requireFit } from '../schemas/fit.ts'
 import { SnapshotQuery } from '../schemas/requests.ts'
 import type { SnapshotContext } from './context.ts'
@@ -9,25 +9,48 @@ import type { Replicas } from './replicas/replicas.ts'
 import type { LatestOptions } from './snapshot.ts'
 
 /**
- * The snapshot of a name, an id, or `latest`. A catalog that is new is completed first, and what is not known is looked for in
- * storages that others may share.
- * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_STORAGE_* where a storage was never asked with success, FST_SNAPSHOT_INVALID_NAME, FST_SNAPSHOT_INVALID_REQUEST
+ * The snapshot of a name, an id, or `latest`. A catalog that is new is completed first, as far as it matters, and what is not
+ * known is looked for in storages that others may share.
+ * @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_STORAGE_* where a storage was never asked with success, or may have a newer one than the latest, FST_SNAPSHOT_INVALID_NAME, FST_SNAPSHOT_INVALID_REQUEST
  */
 export async function findSnapshotBy (context: SnapshotContext, replicas: Replicas, reference: string, { before, ...others }: LatestOptions = {}): Promise<SnapshotRow> {
   requireFit(SnapshotQuery, { ...(before !== undefined && { before }), ...others }, 'options')
   // Callers without types may give anything.
   if (typeof reference !== 'string') throw new InvalidNameError(`(${typeof reference})`, 'a name is a text')
-  const find = reference === 'latest' ? latestFinder(context, before) : () => findSnapshot(context.catalog, context.settings.databaseName, reference)
-  await replicas.known()
+  const isLatest = reference === 'latest'
+  const find = isLatest ? latestFinder(context, before) : () => findSnapshot(context.catalog, context.settings.databaseName, reference)
+  await replicas.known(() => {
+    const row = find()
+    return row !== undefined && (isLatest ? !mayBeOutdated(context, replicas, row) : isMeant(context, row, reference))
+  })
   let row = find()
-  const isUncertain = row === undefined || (reference === 'latest' && row.source !== context.catalog.source)
-  if (isUncertain) {
-    await replicas.lookAgain()
+  if (row === undefined || (isLatest && mayBeOutdated(context, replicas, row))) {
+    await replicas.lookAgain(isLatest)
     row = find()
   }
-  if (row !== undefined) return row
-  replicas.requireListed()
-  throw new NotFoundError(whatIsMissing(context, reference, before))
+  if (row === undefined) {
+    replicas.requireListed()
+    throw new NotFoundError(whatIsMissing(context, reference, before))
+  }
+  if (isLatest && replicas.failure !== null && mayBeOutdated(context, replicas, row)) throw withWords(replicas.failure.error, `There may be a newer snapshot than ${row.name}; meanwhile one can be restored by its name or id`)
+  return row
+}
+
+/**
+ * Whether a storage that did not answer yet need not be waited for. Of one name this deployment's own is meant, which may be
+ * there where its catalog was lost.
+ */
+function isMeant ({ catalog }: SnapshotContext, { id, source, replicas }: SnapshotRow, reference: string): boolean {
+  const isSure = id === reference || source === catalog.source || !catalog.isReplaced
+  return isSure && replicas.some(({ state }) => state === 'STORED')
+}
+
+/**
+ * Whether a storage that was not asked may have a newer one: of another deployment at any time, of this one only as long as its
+ * catalog, begun after the snapshot was made, has not been told of all that is stored.
+ */
+function mayBeOutdated ({ catalog }: SnapshotContext, replicas: Replicas, { source, createdAt }: SnapshotRow): boolean {
+  return source !== catalog.source || (createdAt < catalog.createdAt && !replicas.isListed)
 }
 
 function whatIsMissing (context: SnapshotContext, reference: string, before: string | undefined): string {

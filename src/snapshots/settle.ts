@@ -5,7 +5,7 @@ import { restoresUnderWay } from '../catalog/restores.ts'
 import { recordCreated, recordCreationFailed, snapshotsWithStatus, unfinishedDeletions } from '../catalog/snapshots.ts'
 import { removeFresh } from '../engine/apply/own-files.ts'
 import { codeOf, InterruptedError, messageOf } from '../errors.ts'
-import { databasePrefix, packKey } from '../format/keys.ts'
+import { databasePrefix } from '../format/keys.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
 import { finishDeletion } from './delete-snapshot.ts'
@@ -16,7 +16,7 @@ import { removePartialWrites } from './remove-stored.ts'
 import { INTENT } from './restore-intent.ts'
 import { settleRestores } from './settle-restore.ts'
 import { abandon } from './share-packs.ts'
-import { readManifest } from './stored-snapshot.ts'
+import { readWhole } from './stored-snapshot.ts'
 import { step } from '../step.ts'
 
 /** How long copies are waited for; what is left for them is removed after the next start. */
@@ -67,17 +67,14 @@ async function removeUnlessInUse (context: SnapshotContext, storage: SnapshotSto
 async function settleCreation (context: SnapshotContext, row: SnapshotRow): Promise<void> {
   const { catalog, primary, logger } = context
   try {
-    const manifest = await readManifest(primary, row)
-    for (const { id, bytes } of manifest.packs) {
-      if ((await primary.head(packKey(row.database, id)))?.bytes !== bytes) throw new Error('a pack is incomplete')
-    }
+    const manifest = await readWhole(primary, row)
     const packs = manifest.packs.map(({ id }) => id)
     const storedSize = manifest.packs.find(({ id }) => id === row.id)?.bytes ?? 0
     const durationMs = Date.parse(manifest.completedAt) - Date.parse(row.createdAt)
     recordCreated(catalog, row.id, { ...columnsOf(manifest), durationMs, storedSize, replicas: replicasOfSettled(context) }, packs)
     logger.warn({ snapshot: row.name }, 'An interrupted snapshot was found complete')
   } catch (error) {
-    if (!['FST_SNAPSHOT_DAMAGED', undefined].includes(codeOf(error))) throw error
+    if (codeOf(error) !== 'FST_SNAPSHOT_DAMAGED') throw error
     await abandon(context, row, true)
     recordCreationFailed(catalog, row.id, interrupted('the process ended during the creation'), new Date().toISOString())
     logger.warn({ snapshot: row.name, reason: messageOf(error) }, 'An interrupted snapshot was removed')

@@ -139,12 +139,14 @@ export class SnapshotWriter {
    */
   async updateSnapshot (reference: string, change: { pinned?: boolean, labels?: Record<string, string> }, options: LatestOptions = {}): Promise<Snapshot> {
     requireFit(UpdateBody, change, 'change')
+    await this.#replicas.known() // the change is to reach every copy
     const { id } = await this.#find(reference, options)
     return await this.#run(async () => toSnapshot(await updateSnapshot(this.#context, this.#present(id), change)))
   }
 
   /** Deletes a snapshot for good, in all storages. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_PINNED, FST_SNAPSHOT_NOT_OWN */
   async deleteSnapshot (reference: string, options: LatestOptions = {}): Promise<void> {
+    await this.#replicas.known() // every copy is to go
     const { id } = await this.#find(reference, options)
     await this.#run(async () => { await deleteSnapshot(this.#context, this.#present(id)) })
   }

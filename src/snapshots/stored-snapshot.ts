@@ -6,7 +6,7 @@ import { Engine } from '../engine/engine.ts'
 import type { PackFiles } from '../engine/stage/local-packs.ts'
 import type { PackRange } from '../engine/messages.ts'
 import type { MappedFrames, StageImageInput, StageImageResult } from '../engine/stage/stage-image.ts'
-import { aboutPack, codeOf, messageOf, SnapshotDamagedError } from '../errors.ts'
+import { aboutPack, codeOf, messageOf, SnapshotDamagedError, StorageMissingError } from '../errors.ts'
 import { manifestKey, packKey } from '../format/keys.ts'
 import { decodeManifest, type Manifest } from '../format/manifest.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
@@ -25,6 +25,28 @@ export async function readManifest (storage: SnapshotStorage, { id, database, na
     if (checksum !== null && manifest.image.checksum !== checksum) throw new Error(`the manifest does not describe the snapshot ${name} that was made`)
     return manifest
   })
+}
+
+/**
+ * The same where the storage also has every pack in its length, as far as that tells.
+ * @throws FST_SNAPSHOT_DAMAGED
+ */
+export async function readWhole (storage: SnapshotStorage, row: SnapshotRow): Promise<Manifest> {
+  const manifest = await readManifest(storage, row)
+  for (const { id, bytes } of manifest.packs) {
+    try {
+      await missingAsDamage(async () => { await requireLength(storage, packKey(row.database, id), bytes) })
+    } catch (error) {
+      throw aboutPack(error, id)
+    }
+  }
+  return manifest
+}
+
+async function requireLength (storage: SnapshotStorage, key: string, bytes: number): Promise<void> {
+  const there = await storage.head(key)
+  if (there === null) throw new StorageMissingError(storage.name, key)
+  if (there.bytes !== bytes) throw new Error(`${key} in ${storage.name} has ${there.bytes} of ${bytes} bytes`)
 }
 
 /**

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
+import { createReadStream, realpathSync } from 'node:fs'
 import { link, open, readdir, rename, rm, rmdir, stat, type FileHandle } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
@@ -33,6 +33,11 @@ export class LocalStorage implements SnapshotStorage {
   constructor (root: string, name = 'local') {
     this.#root = resolve(root)
     this.name = name
+  }
+
+  /** The real folder, whatever links lead to it. */
+  get place (): string {
+    return realPath(this.#root)
   }
 
   async put (key: string, body: Uint8Array | AsyncIterable<Uint8Array>, { ifAbsent = false, signal }: PutOptions = {}): Promise<{ bytes: number }> {
@@ -200,6 +205,15 @@ export class LocalStorage implements SnapshotStorage {
 export function explainDiskError (error: unknown, storage: string, folder: string): Error {
   if (['ENOSPC', 'EDQUOT'].includes(String(codeOf(error)))) return new NoRoomError(`the disk of ${folder} is full`, { cause: error })
   return new StorageError(storage, messageOf(error), { cause: error })
+}
+
+/** Of a folder that is yet to be made, it is below that of the next one that is there. */
+function realPath (path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return join(realPath(dirname(path)), basename(path))
+  }
 }
 
 function ignoreMissing (error: unknown): void {

@@ -9,7 +9,7 @@ import { S3Download } from './s3-download.ts'
 import { explainS3Error, isRefusal, s3CodeOf, statusOf } from './s3-errors.ts'
 import { s3Settings, type S3Settings, type S3StorageOptions } from './s3-options.ts'
 import { headObject, putObject } from './s3-put.ts'
-import { prefixOf, targetOf } from './s3-target.ts'
+import { placeOf, prefixOf, targetOf } from './s3-target.ts'
 import type { GetOptions, PutOptions, SnapshotStorage, StoredObject } from './snapshot-storage.ts'
 import { checkKey, checkPrefix, isKey } from './storage-key.ts'
 
@@ -36,6 +36,11 @@ export class S3Storage implements SnapshotStorage {
   constructor (options: S3StorageOptions) {
     this.#settings = s3Settings(options)
     this.name = this.#settings.name
+  }
+
+  /** Bucket and prefix of a server; unknown with a client of one's own, whose server is not asked. */
+  get place (): string | undefined {
+    return placeOf(this.#settings)
   }
 
   async put (key: string, body: Uint8Array | AsyncIterable<Uint8Array>, options: PutOptions = {}): Promise<{ bytes: number }> {

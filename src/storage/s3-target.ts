@@ -12,6 +12,12 @@ export function prefixOf ({ prefix }: Pick<S3Settings, 'prefix'>): string {
   return prefix === '' ? '' : `${prefix}/`
 }
 
+/** Where the objects are: the server, AWS unless an endpoint is given, bucket and prefix. */
+export function placeOf ({ client, endpoint, bucket, prefix }: Pick<S3Settings, 'client' | 'endpoint' | 'bucket' | 'prefix'>): string | undefined {
+  const server = endpoint === undefined ? 's3:/' : new URL(endpoint).origin
+  return client === undefined ? [server, bucket, prefix].join('/') : undefined
+}
+
 /** @throws FST_SNAPSHOT_STORAGE_KEY */
 export function targetOf (settings: Pick<S3Settings, 'bucket' | 'prefix'>, key: string): S3Target {
   return { Bucket: settings.bucket, Key: prefixOf(settings) + checkKey(key) }

@@ -37,6 +37,13 @@ export interface SnapshotStorage {
   readonly name: string
 
   /**
+   * Says where the objects are, in any words that are the same for two storages in one place and never for two in different
+   * places. Two storages of one place are refused, as a limit of one would take away what the other is to keep. A storage that
+   * cannot tell leaves this out.
+   */
+  readonly place?: string | undefined
+
+  /**
    * Stores all bytes of `body` under `key`, replacing an object that is there unless `ifAbsent`. Where `body` fails, its
    * error is thrown as it is.
    * @returns the number of bytes stored

@@ -29,8 +29,9 @@ const BATCH = 50
 const ENTERED_AT_ONCE = 4
 /** Rows with random keys change a page for each: the log grows quickly, and each time it is emptied takes a process. */
 const WAL_LIMIT_BYTES = 32 * 2 ** 20
-/** The clock of a storage and this machine's may differ by so much. */
-const CLOCKS_DIFFER_MS = 20 * 60_000
+/** Marks may be listed so much later than others that are newer: a listing takes its time, and a storage has several clocks. */
+const MARKS_LATE_MS = 20 * 60_000
+const EVER = '1970-01-01T00:00:00Z'
 
 /**
  * Enters in the catalog what a storage has: snapshots it does not know, marks that others have changed, copies that are gone.
@@ -39,7 +40,9 @@ const CLOCKS_DIFFER_MS = 20 * 60_000
 export async function enterStorage (context: SnapshotContext, storage: SnapshotStorage, signal: AbortSignal): Promise<Findings> {
   const { catalog, logger, settings: { databaseName } } = context
   const listedAt = new Date()
-  const listedBefore = Date.parse(readStorage(catalog, databaseName, storage.name)?.listedAt ?? '1970-01-01T00:00:00Z')
+  const before = readStorage(catalog, databaseName, storage.name)
+  // This machine's clock may be ahead of the storage's; a storage's may have been ahead for a while.
+  const since = Math.min(Date.parse(before?.listedAt ?? EVER), Date.parse(before?.markedAt ?? EVER)) - MARKS_LATE_MS
   const listing = await listStorage(storage, databaseName)
   const findings: Findings = { snapshots: listing.manifests.size, added: 0, unreadable: [] }
   const unknown: string[] = []
@@ -49,11 +52,11 @@ export async function enterStorage (context: SnapshotContext, storage: SnapshotS
     const isUnknown = (id: string): boolean => isNew(catalog, known.get(id))
     unknown.push(...ids.filter(isUnknown))
     const rows = [...known.values()].filter(({ id }) => !isUnknown(id))
-    findings.unreadable.push(...await enterAllKnown(context, storage, rows, listing, listedBefore - CLOCKS_DIFFER_MS))
+    findings.unreadable.push(...await enterAllKnown(context, storage, rows, listing, since))
   }
   await enterUnknown(context, storage, unknown, listing, findings, signal)
   await noteGone(context, storage, listing, listedAt.toISOString(), signal)
-  recordStorage(catalog, databaseName, storage.name, { listedAt: listedAt.toISOString() })
+  recordStorage(catalog, databaseName, storage.name, { listedAt: listedAt.toISOString(), markedAt: newestOf(listing) })
   if (findings.added > 0) {
     recordNewest(catalog, databaseName)
     await context.tidyCatalog()
@@ -61,6 +64,11 @@ export async function enterStorage (context: SnapshotContext, storage: SnapshotS
   }
   if (findings.unreadable.length > 0) logger.warn({ ...findings, unreadable: findings.unreadable.slice(0, 10) }, `Manifests or marks in ${storage.name} cannot be read: ${findings.unreadable.length}. They are left as they are`)
   return findings
+}
+
+function newestOf ({ marks }: Listing): string | null {
+  const newest = [...marks.values()].reduce((newest, time) => Math.max(newest, time.getTime()), 0)
+  return newest === 0 ? null : new Date(newest).toISOString()
 }
 
 /** @returns marks that cannot be read */

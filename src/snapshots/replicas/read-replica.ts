@@ -43,7 +43,8 @@ function isGone ({ catalog }: SnapshotContext, { id, database, source }: Snapsho
   return source !== catalog.source && failures.length > 0 && failures.every(isMissing)
 }
 
-const isOfStorage = (error: unknown): boolean => codeOf(error) === 'FST_SNAPSHOT_DAMAGED' || (isStorageFailure(error) && codeOf(error) !== 'FST_SNAPSHOT_NO_ROOM')
+/** It says something of one copy, or of its storage. */
+export const isOfStorage = (error: unknown): boolean => codeOf(error) === 'FST_SNAPSHOT_DAMAGED' || (isStorageFailure(error) && codeOf(error) !== 'FST_SNAPSHOT_NO_ROOM')
 
 function combined ({ name, replicas }: SnapshotRow, failures: Array<{ storage: string, error: unknown }>): unknown {
   const [first, ...others] = failures

@@ -7,11 +7,11 @@ import { StorageKeeper } from './storage-keeper.ts'
 export class Replicas {
   readonly #context: SnapshotContext
   readonly #keepers: StorageKeeper[]
-  #known: Promise<unknown> | null = null
+  #known: Array<Promise<void>> | null = null
 
   constructor (context: SnapshotContext) {
     this.#context = context
-    this.#keepers = context.storages.map(settings => new StorageKeeper(context, settings))
+    this.#keepers = context.storages.map(settings => new StorageKeeper(context, settings, () => { this.#wakeOthers(settings.storage.name) }))
   }
 
   watch (): void {
@@ -22,10 +22,20 @@ export class Replicas {
     for (const keeper of this.#keepers) keeper.wake()
   }
 
-  /** Waits until a new catalog knows what the storages have, or the first try to find that out has failed. */
-  async known (): Promise<void> {
-    this.#known ??= Promise.allSettled(this.#keepers.filter(keeper => keeper.listing.isMissing).map(async keeper => await keeper.listing.list()))
-    await this.#known
+  #wakeOthers (name: string): void {
+    for (const keeper of this.#keepers) if (keeper.name !== name) keeper.wake()
+  }
+
+  /**
+   * Waits until a new catalog knows what the storages have, or the first try to find that out has failed.
+   * @param isEnough asked after each storage whether the others need not be waited for
+   */
+  async known (isEnough = (): boolean => false): Promise<void> {
+    this.#known ??= this.#keepers.filter(({ listing }) => listing.isMissing).map(async ({ listing }) => { await listing.list().catch(() => {}) })
+    const enough = Promise.withResolvers<void>()
+    const check = (): void => { if (isEnough()) enough.resolve() }
+    check()
+    await Promise.race([enough.promise, Promise.all(this.#known.map(async listed => { await listed.then(check) }))])
   }
 
   /** The same only where the catalog of this deployment was lost: new snapshots must come behind those in the storages. */
@@ -33,15 +43,25 @@ export class Replicas {
     if (this.#context.catalog.isReplaced) await this.known()
   }
 
-  /** Looks for what others have stored meanwhile. */
-  async lookAgain (): Promise<void> {
-    await Promise.allSettled(this.#keepers.map(async keeper => await keeper.listing.lookAgain()))
+  /** Looks for what others have stored meanwhile; on request also where the last try failed. */
+  async lookAgain (evenIfDown: boolean): Promise<void> {
+    await Promise.allSettled(this.#keepers.map(async keeper => await keeper.listing.lookAgain(evenIfDown)))
+  }
+
+  /** Whether every storage has told this catalog once what it has. */
+  get isListed (): boolean {
+    return !this.#keepers.some(({ listing }) => listing.isMissing)
+  }
+
+  /** Why a storage could not tell what it has when it was last asked, or null. */
+  get failure (): { error: unknown } | null {
+    return this.#keepers.map(({ listing }) => listing.failure).find(failure => failure !== null) ?? null
   }
 
   /** @throws why a storage never told what it has, in a catalog that is new */
   requireListed (): void {
-    for (const { listing: { whyMissing } } of this.#keepers) {
-      if (whyMissing !== null) throw whyMissing.error
+    for (const { listing: { isMissing, failure } } of this.#keepers) {
+      if (isMissing && failure !== null) throw failure.error
     }
   }
 

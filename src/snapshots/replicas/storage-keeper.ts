@@ -25,6 +25,7 @@ const STOP_GRACE_MS = 2_000
 export class StorageKeeper {
   readonly #context: SnapshotContext
   readonly #settings: StorageSettings
+  readonly #wakeOthers: () => void
   readonly #stopped = new AbortController()
   readonly listing: StorageListing
   /** Tries the storage out, and looks at it regularly. */
@@ -35,9 +36,11 @@ export class StorageKeeper {
   #failures = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor (context: SnapshotContext, settings: StorageSettings) {
+  /** @param wakeOthers called where copies in other storages are to be made again */
+  constructor (context: SnapshotContext, settings: StorageSettings, wakeOthers: () => void) {
     this.#context = context
     this.#settings = settings
+    this.#wakeOthers = wakeOthers
     this.listing = new StorageListing(context, settings, this.#stopped.signal)
   }
 
@@ -56,9 +59,10 @@ export class StorageKeeper {
     if (this.#failures === 0) this.#begin()
   }
 
-  /** Does at once what is to be done. @throws what prevents it */
+  /** Does at once what is to be done, once the storage itself has said what it has. @throws what prevents it */
   async complete (): Promise<void> {
     await this.finish()
+    await this.listing.listShared()
     while (!await this.#work()) await sleep(FIRST_PAUSE_MS, undefined, { signal: this.#stopped.signal })
     this.#failures = 0
   }
@@ -122,7 +126,7 @@ export class StorageKeeper {
     if (lock === null) return false
     try {
       await this.#copyAll(signal)
-      await limitStorage(this.#context, this.#settings)
+      if (!await limitStorage(this.#context, this.#settings, signal)) this.#wakeOthers()
     } finally {
       lock.release()
     }

@@ -35,28 +35,38 @@ export class StorageListing {
     return await this.#running
   }
 
+  /** The same for what others can reach, begun by now. */
+  async listShared (): Promise<void> {
+    if (!this.#isShared) return
+    await this.#running?.catch(() => {}) // it began before what is asked for
+    await this.list()
+  }
+
   /** Whether the catalog has never been told of all that the storage has. */
   get isMissing (): boolean {
     return (this.#state?.listedAt ?? null) === null
   }
 
-  /** Why that is so, where it was tried. */
-  get whyMissing (): { error: unknown } | null {
-    return this.isMissing ? this.#failure : null
+  /** Why the last try to find out what the storage has failed, or null. */
+  get failure (): { error: unknown } | null {
+    return this.#failure
   }
 
-  /** Whether it is time to look for what others have stored there. */
+  /** Whether it is time to look for what others have stored there; files of this machine are looked at once. */
   get isDue (): boolean {
-    return this.#isShared && Date.now() >= this.#isDueAt
+    return Date.now() >= this.#isDueAt
   }
 
-  /** Looks for what others have stored there meanwhile; not where that must wait for long, or the storage is down. */
-  async lookAgain (): Promise<void> {
+  /**
+   * Looks for what others have stored there meanwhile; not where that must wait for long.
+   * @param evenIfDown whether a storage is asked as well that failed before
+   */
+  async lookAgain (evenIfDown: boolean): Promise<void> {
     if (!this.#isShared) return
     await this.#running?.catch(() => {}) // it began before what is asked for
     const wait = this.#mayBeginAt - Date.now()
     const isDown = this.#state?.isUp === false
-    if ((isDown && !this.isMissing) || wait > (isDown ? 0 : WAIT_MS)) return
+    if ((isDown && !this.isMissing && !evenIfDown) || wait > (isDown ? 0 : WAIT_MS)) return
     await sleep(Math.max(0, wait), undefined, { signal: this.#signal })
     await this.list()
   }
@@ -79,7 +89,8 @@ export class StorageListing {
     }).finally(() => {
       this.#mayBeginAt = Date.now() + Math.max(PAUSE_MS, PAUSE_SHARE * (Date.now() - began))
     })
-    this.#isDueAt = Date.now() + REGULAR_MS
+    this.#failure = null
+    this.#isDueAt = this.#isShared ? Date.now() + REGULAR_MS : Infinity
     if (isFirst) fillStorage(this.#context, this.#settings)
     return findings
   }

@@ -9,6 +9,8 @@ import { writerFor } from '../../helpers/round-trip.ts'
 import { packsIn } from '../../helpers/sharing.ts'
 import { setUpTwo, statesOf } from '../../helpers/two-storages.ts'
 
+const HOUR = 3_600_000
+
 /** A deployment that has nothing but some storages. */
 function blank (t: Test, path: string, storage: SnapshotStorage[]): SnapshotWriter {
   return writerFor(t, path, { storage, databaseName: 'app', snapshotDir: join(t.testdirName, `blank-${randomUUID()}`), recoveryDir: join(t.testdirName, `recovery-${randomUUID()}`) })
@@ -142,4 +144,48 @@ t.test('a look that waits for one under way goes on where that fails', async t =
   gate.resolve()
   t.match(await rebuilding, { storages: [{ error: null }, { error: /it broke off/ }] })
   await asked
+})
+
+for (const [what, shown] of [
+  ['whose clock is hours behind this machine\'s', (time: Date) => new Date(time.getTime() - 3 * HOUR)],
+  ['whose clock was once ahead', (time: Date, index: number) => new Date(time.getTime() + (index === 1 ? 24 * HOUR : 0))]
+] as const) {
+  t.test(`pins of others are seen in a storage ${what}`, async t => {
+    const { writer, remote, path } = setUpTwo(t)
+    for (const name of ['a', 'b']) await writer.createSnapshot(name, { labels: { is: name } })
+    await writer.completeReplicas()
+    const shared = new RemoteStorage(remote.root)
+    let index = 0
+    shared.list = async function * (prefix) {
+      for await (const object of remote.list(prefix)) yield object.key.includes('/marks/') ? { ...object, modifiedAt: shown(object.modifiedAt, ++index) } : object
+    }
+    const other = blank(t, path, [shared])
+    for (const name of ['a', 'b']) {
+      t.match(await other.getSnapshot(name), { pinned: false })
+      await writer.updateSnapshot(name, { pinned: true })
+      await writer.completeReplicas()
+      await other.rebuildCatalog()
+      t.match(await other.getSnapshot(name), { pinned: true, labels: { is: name } })
+    }
+  })
+}
+
+t.test('marks that were seen long ago are not read again', async t => {
+  const { writer, remote } = setUpTwo(t)
+  for (const name of ['a', 'b']) await writer.createSnapshot(name, { labels: { is: name } })
+  await writer.completeReplicas()
+  const { list, get } = remote
+  let age = 3 * HOUR
+  remote.list = async function * (prefix) {
+    for await (const object of list.call(remote, prefix)) yield object.key.includes('/marks/') ? { ...object, modifiedAt: new Date(object.modifiedAt.getTime() - (age -= HOUR)) } : object
+  }
+  await writer.rebuildCatalog()
+  const asked: string[] = []
+  remote.get = async (key, options) => {
+    asked.push(key)
+    return await get.call(remote, key, options)
+  }
+  age = 3 * HOUR
+  await writer.rebuildCatalog()
+  t.equal(asked.filter(key => key.includes('/marks/')).length, 1, 'but for the newest')
 })

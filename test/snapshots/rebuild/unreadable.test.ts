@@ -33,6 +33,7 @@ for (const [what, damage] of Object.entries({
   'is empty': () => Buffer.alloc(0),
   'is of a newer version': (manifest: object) => encode({ ...manifest, formatVersion: 2 }),
   'requires what is not known': (manifest: object) => encode({ ...manifest, required: ['time-travel'] }),
+  'has an absurd number': (manifest: object) => encode({ ...manifest, sequence: 2 ** 52 + 1 }),
   'has a name that is not allowed': (manifest: object) => encode({ ...manifest, name: '../../etc/passwd' }),
   'has the name of a route': (manifest: object) => encode({ ...manifest, name: 'latest' }),
   'is that of another snapshot': (manifest: object) => encode({ ...manifest, id: randomUUID() }),
