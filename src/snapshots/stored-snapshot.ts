@@ -34,19 +34,17 @@ export async function readManifest (storage: SnapshotStorage, { id, database, na
 export async function readWhole (storage: SnapshotStorage, row: SnapshotRow): Promise<Manifest> {
   const manifest = await readManifest(storage, row)
   for (const { id, bytes } of manifest.packs) {
-    try {
-      await missingAsDamage(async () => { await requireLength(storage, packKey(row.database, id), bytes) })
-    } catch (error) {
-      throw aboutPack(error, id)
-    }
+    const key = packKey(row.database, id)
+    const there = await storage.head(key)
+    if (there === null) throw aboutPack(missing(storage, key), id)
+    if (there.bytes !== bytes) throw aboutPack(new SnapshotDamagedError(`${key} in ${storage.name} has ${there.bytes} of ${bytes} bytes`), id)
   }
   return manifest
 }
 
-async function requireLength (storage: SnapshotStorage, key: string, bytes: number): Promise<void> {
-  const there = await storage.head(key)
-  if (there === null) throw new StorageMissingError(storage.name, key)
-  if (there.bytes !== bytes) throw new Error(`${key} in ${storage.name} has ${there.bytes} of ${bytes} bytes`)
+function missing ({ name }: SnapshotStorage, key: string): Error {
+  const cause = new StorageMissingError(name, key)
+  return new SnapshotDamagedError(cause.message, { cause })
 }
 
 /**

@@ -2,6 +2,7 @@ import { recordMarks } from '../../catalog/found-snapshots.ts'
 import { recordReplica } from '../../catalog/replicas.ts'
 import { USABLE, type SnapshotRow } from '../../catalog/schema.ts'
 import { packsOf } from '../../catalog/snapshot-packs.ts'
+import { findById } from '../../catalog/snapshots.ts'
 import { codeOf, messageOf } from '../../errors.ts'
 import { manifestKey, marksKey } from '../../format/keys.ts'
 import type { SnapshotStorage } from '../../storage/snapshot-storage.ts'
@@ -19,18 +20,20 @@ import type { Unreadable } from './read-found.ts'
  */
 export async function enterKnown (context: SnapshotContext, storage: SnapshotStorage, row: SnapshotRow, listing: Listing, since: number): Promise<Unreadable | null> {
   if (row.deletedAt !== null || !USABLE.includes(row.status)) return null
-  await enterCopy(context, storage, row, listing)
   const markedAt = listing.marks.get(row.id)?.getTime() ?? 0
-  return markedAt > since ? await enterMarks(context, storage, row) : null
+  const unreadable = markedAt > since ? await enterMarks(context, storage, row) : null
+  await enterCopy(context, storage, findById(context.catalog, row.id) as SnapshotRow, listing) // by now it may be another deployment's
+  return unreadable
 }
 
 async function enterCopy ({ catalog }: SnapshotContext, storage: SnapshotStorage, row: SnapshotRow, listing: Listing): Promise<void> {
   const state = row.replicas.find(({ storage: name }) => name === storage.name)?.state
   const packs = packsOf(catalog, row.id).map(id => ({ id }))
   if (state === 'STORED' && await whatIsStored(storage, row.database, packs, listing) === 'MISSING') recordReplica(catalog, row.id, storage.name, 'MISSING')
-  // What this deployment can repair from another copy, it does, with its marks.
-  const isRepaired = row.source === catalog.source && row.replicas.length > 1
-  const isNews = state === undefined || (state === 'MISSING' && !isRepaired)
+  // What this deployment can repair from another copy, it does, with its marks; those of another are not its to bring there.
+  const isOurs = row.source === catalog.source
+  const isRepaired = isOurs && row.replicas.length > 1
+  const isNews = state === undefined || (state === 'MISSING' && !isRepaired) || (state === 'PENDING' && !isOurs)
   if (isNews && await storage.head(manifestKey(row.database, row.id)) !== null) recordReplica(catalog, row.id, storage.name, await whatIsStored(storage, row.database, packs, listing))
 }
 
