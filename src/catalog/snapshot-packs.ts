@@ -57,6 +57,12 @@ export function failedWithPacks (catalog: Catalog, database: string): string[] {
     .where(and(eq(snapshots.database, database), eq(snapshots.status, 'FAILED'), isNull(snapshots.deletedAt))).all()).map(({ id }) => id)
 }
 
+/** Which of some packs are needed by some snapshots. Another index leads to that: a damaged one of the two costs no pack. */
+export function packsNeededBy (catalog: Catalog, snapshotIds: string[], packs: readonly string[]): string[] {
+  return catalog.read(database => database.selectDistinct({ packId: snapshotPacks.packId }).from(snapshotPacks)
+    .where(and(inArray(snapshotPacks.snapshotId, snapshotIds), inArray(snapshotPacks.packId, [...packs]))).all()).map(({ packId }) => packId)
+}
+
 /** Of which stored snapshots the packs are known here; of others the manifest must be asked. */
 export function withKnownPacks (catalog: Catalog, snapshotIds: string[]): Set<string> {
   return new Set(catalog.read(database => database.selectDistinct({ id: snapshots.id }).from(snapshotPacks).innerJoin(snapshots, eq(snapshots.id, snapshotPacks.snapshotId))

@@ -3,7 +3,7 @@ import { checkpoint } from '../../src/engine/checkpoint.ts'
 import type { runEngine } from '../../src/engine/engine.ts'
 import type { EngineContext, TaskName } from '../../src/engine/messages.ts'
 import { stageImage } from '../../src/engine/stage/stage-image.ts'
-import { SnapshotWriter } from '../../src/index.ts'
+import { LocalStorage, SnapshotWriter } from '../../src/index.ts'
 import { silentLogger, type Logger } from '../../src/logger.ts'
 import { snapshotSettings } from '../../src/options.ts'
 import { SnapshotContext } from '../../src/snapshots/context.ts'
@@ -18,9 +18,9 @@ const runHere = (async (task: TaskName, input: unknown) => {
   return await run(input, { input: process.stdin, tell: async () => {} })
 }) as typeof runEngine
 
-/** A writer that has its engines in this process. @throws what a SnapshotWriter throws */
-export function writerHere (database: string, snapshotDir: string, logger: Logger = silentLogger): SnapshotWriter {
-  const context = new SnapshotContext(snapshotSettings({ database, snapshotDir, probeStorage: false, logger }))
+/** A writer that has its engines in this process, and its catalog elsewhere than what is stored. @throws what a SnapshotWriter throws */
+export function writerHere (database: string, snapshotDir: string, stored: string, logger: Logger = silentLogger): SnapshotWriter {
+  const context = new SnapshotContext(snapshotSettings({ database, snapshotDir, storage: new LocalStorage(stored), probeStorage: false, logger }))
   context.runEngine = runHere
   return new SnapshotWriter(context)
 }

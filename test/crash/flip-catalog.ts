@@ -8,43 +8,32 @@ import { flipBitOf } from './flip-bit.ts'
 import { restoreOne, type Judge, type Outcome } from './flip-judges.ts'
 import { factsOf, filesBelow, type Facts, type FlipPlace } from './flip-place.ts'
 
-/** Whoever opens the catalog restores, verifies and rebuilds; of some, a snapshot is deleted besides. */
+/** A snapshot is deleted with one of so many catalogs; with all of them some are restored, all verified, and the catalog rebuilt. */
 const DELETIONS = 8
 
 /** A catalog has no checksums: what it says is held against the storage. */
 export const judgeCatalog: Judge = async (place, { file, bit, number }) => {
-  putCatalog(place, file)
-  flipBitOf(join(place.backups, 'catalog.db'), bit)
-  try {
-    return await judgeDamaged(place, number % DELETIONS === 0)
-  } finally {
-    putCatalog(place, file)
-  }
-}
-
-function putCatalog (place: FlipPlace, file: string): void {
-  const catalog = join(place.backups, 'catalog.db')
+  const catalog = join(place.catalogs, 'catalog.db')
   for (const suffix of ['', '-wal', '-shm']) rmSync(catalog + suffix, { force: true })
   copyFileSync(file, catalog)
-}
-
-async function judgeDamaged (place: FlipPlace, isDeleted: boolean): Promise<{ outcome: Outcome, problems: string[] }> {
+  flipBitOf(catalog, bit)
   const reports: string[] = []
   const note = (_details: object, message: string): void => { reports.push(message) }
   let writer: SnapshotWriter
   try {
-    writer = writerHere(place.path, place.backups, { info () {}, warn: note, error: note })
+    writer = writerHere(place.path, place.catalogs, place.backups, { info () {}, warn: note, error: note })
   } catch (error) {
     return { outcome: 'detected', problems: codeOf(error) === 'FST_SNAPSHOT_CATALOG_UNUSABLE' ? [] : [`it is not opened, by ${String(error)}`] }
   }
   try {
-    return await judgeOpen(place, writer, reports, isDeleted)
+    return await judgeOpen(place, writer, reports, number)
   } finally {
     await writer.close()
   }
 }
 
-async function judgeOpen (place: FlipPlace, writer: SnapshotWriter, reports: string[], isDeleted: boolean): Promise<{ outcome: Outcome, problems: string[] }> {
+async function judgeOpen (place: FlipPlace, writer: SnapshotWriter, reports: string[], number: number): Promise<{ outcome: Outcome, problems: string[] }> {
+  const isDeleted = number % DELETIONS === 0
   const problems: string[] = []
   const attempt = async <T>(run: () => Promise<T>): Promise<T | null> => {
     try {
@@ -56,7 +45,7 @@ async function judgeOpen (place: FlipPlace, writer: SnapshotWriter, reports: str
     }
   }
   const names = [...place.contents.keys()]
-  for (const name of [...names, 'latest']) {
+  for (const name of [names[number % names.length] as string, 'latest']) {
     const restored = await restoreOne(place, writer, name)
     problems.push(...restored.problems)
     if (!restored.isRestored) reports.push(`${name} was not restored`)

@@ -25,6 +25,8 @@ export class FlipPlace {
   readonly path: string
   readonly backups: string
   readonly recovery: string
+  /** Where damaged catalogs are used. */
+  readonly catalogs: string
   /** By its name, what a restore of each snapshot gives. */
   readonly contents = new Map<string, string>()
   /** By name or path, what a live database holds after a restore of each snapshot, or a rollback to each backup. */
@@ -38,13 +40,14 @@ export class FlipPlace {
     this.path = join(this.folder, 'app.db')
     this.backups = join(this.folder, 'backups')
     this.recovery = join(this.folder, 'recovery')
+    this.catalogs = join(folder, 'catalogs')
     this.#kept = join(folder, 'kept')
   }
 
   static async make (folder: string): Promise<FlipPlace> {
     const place = new FlipPlace(folder)
     rmSync(folder, { recursive: true, force: true })
-    mkdirSync(place.folder, { recursive: true })
+    for (const made of [place.folder, place.catalogs]) mkdirSync(made, { recursive: true })
     const writer = place.writer()
     try {
       await place.#fill(writer)
@@ -60,10 +63,10 @@ export class FlipPlace {
     return new BuiltWriter({ database: this.path })
   }
 
-  /** Everything that is stored, and the catalog, as they were. */
+  /** Everything that is stored as it was. */
   putBack (): void {
-    rmSync(this.backups, { recursive: true, force: true })
-    cpSync(this.#kept, this.backups, { recursive: true })
+    rmSync(join(this.backups, 'app'), { recursive: true, force: true })
+    cpSync(join(this.#kept, 'app'), join(this.backups, 'app'), { recursive: true })
   }
 
   /** The files of one kind. */

@@ -36,9 +36,8 @@ async function goWholeWay (place: FlipPlace, { file }: Flip): Promise<string[]> 
     if (JSON.stringify(after) !== JSON.stringify(error === null ? right : before)) problems.push(`after the ${what} (${String(error)}) the database has another content`)
   }
   try {
-    for (const [name, { id, packs }] of place.manifests) {
-      if (file.includes(id) || packs.some(pack => file.includes(pack.id))) await tryOut(`restore of ${name}`, place.live.get(name)!, async () => await writer.restoreFromSnapshot(name))
-    }
+    const [name] = [...place.manifests].find(([, { id, packs }]) => file.includes(id) || packs.some(pack => file.includes(pack.id))) ?? []
+    if (name !== undefined) await tryOut(`restore of ${name}`, place.live.get(name)!, async () => await writer.restoreFromSnapshot(name))
     const backup = file.replace(/\.sha256$/, '')
     if (file.startsWith(place.recovery)) await tryOut('rollback', place.live.get(backup)!, async () => await writer.recovery.rollback({ backup }))
   } finally {

@@ -1,7 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { describe, flipBits } from './bit-flips.ts'
 import { killEverywhere } from './matrix.ts'
 import { operations } from './operations.ts'
 import { killAtRandom } from './random-kills.ts'
@@ -11,9 +12,10 @@ import { killAtRandom } from './random-kills.ts'
  *
  *   npm run test:crash                    each operation at each of its steps, then 100 kills at random moments
  *   npm run test:crash -- --kills 1000    as many at random moments
+ *   npm run test:crash -- --only flips     10,000 single bits that are turned around in what is stored
  *   npm run test:crash -- --only reset    only the operations whose names contain this; `random` for the kills at random moments alone
  */
-const { values: { only, kills = '100' } } = parseArgs({ options: { only: { type: 'string' }, kills: { type: 'string' } } })
+const { values: { only, kills = '100', flips = '10000' } } = parseArgs({ options: { only: { type: 'string' }, kills: { type: 'string' }, flips: { type: 'string' } } })
 const folder = mkdtempSync(join(tmpdir(), 'crash-'))
 process.once('exit', () => { rmSync(folder, { recursive: true, force: true }) })
 
@@ -34,5 +36,10 @@ if (randomKills > 0) {
   const { ofEngines, restores, interrupted, applied, acknowledged, problems } = await killAtRandom(join(folder, 'random'), randomKills, problem => { console.log(`  ${problem}`) })
   console.log(`At random moments: ${randomKills} kills, ${ofEngines} of them of an engine first; of ${restores} restores and rollbacks ${interrupted} were interrupted and settled, ${applied} of them as applied; ${acknowledged} commits were acknowledged to the application; ${problems.length} problems`)
   failed += problems.length
+}
+if (only === undefined || only === 'flips') {
+  const { counts, problems } = await flipBits(join(folder, 'flips'), Number(flips), availableParallelism(), problem => { console.log(`  ${problem}`) })
+  console.log(`Bit flips: ${flips}, ${problems} with problems\n${describe(counts).join('\n')}`)
+  failed += problems
 }
 if (failed > 0) process.exitCode = 1
