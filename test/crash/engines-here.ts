@@ -2,6 +2,7 @@ import { takeBackup } from '../../src/engine/apply/backup-checksum.ts'
 import { checkpoint } from '../../src/engine/checkpoint.ts'
 import type { runEngine } from '../../src/engine/engine.ts'
 import type { EngineContext, TaskName } from '../../src/engine/messages.ts'
+import { mendCatalog } from '../../src/engine/mend-catalog.ts'
 import { stageImage } from '../../src/engine/stage/stage-image.ts'
 import { LocalStorage, SnapshotWriter } from '../../src/index.ts'
 import { silentLogger, type Logger } from '../../src/logger.ts'
@@ -9,7 +10,7 @@ import { snapshotSettings } from '../../src/options.ts'
 import { SnapshotContext } from '../../src/snapshots/context.ts'
 
 type Task = (input: unknown, context: EngineContext) => Promise<unknown>
-const tasks: Partial<Record<TaskName, unknown>> = { 'stage-image': stageImage, 'take-backup': takeBackup, checkpoint }
+const tasks: Partial<Record<TaskName, unknown>> = { 'stage-image': stageImage, 'take-backup': takeBackup, 'mend-catalog': mendCatalog, checkpoint }
 
 /** Runs what touches no live database in this process: a process for each would take most of the time. */
 const runHere = (async (task: TaskName, input: unknown) => {
