@@ -77,7 +77,7 @@ export function explainSqliteError (error: unknown, { path, lockTimeoutMs }: Tar
   if (isSnapshotError(error)) return error
   const code = String(codeOf(error))
   if (/^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)) return new DatabaseLockedError(path, lockTimeoutMs, { cause: error })
-  if (/^(SQLITE_FULL|ENOSPC|EDQUOT)/.test(code)) return new NoRoomError(`a write for ${path} found the disk full`, { cause: error })
+  if (/^(SQLITE_FULL|SQLITE_IOERR_SHMSIZE|ENOSPC|EDQUOT)/.test(code)) return new NoRoomError(`a write for ${path} found the disk full`, { cause: error })
   if (code === 'SQLITE_NOTADB') return new NotADatabaseError(path, { cause: error })
   // A log that was removed or exchanged while its index is in use: neither SQLite nor this process can read on.
   if (code === 'SQLITE_IOERR_SHORT_READ') return new DatabaseDamagedError(path, 'it, or its write-ahead log, ends where there should be a page', { cause: error })

@@ -96,8 +96,10 @@ async function judge (t: Test, { name, operation, deployment, before, after, mak
   const { folder, path } = deployment
   const error: unknown = await operation.run(writer, path).then(() => null, (error: unknown) => error)
   makeRoom()
-  if (error !== null) t.match(String(codeOf(error)), codes, `${name}: ${String(error)}`)
   const live = stateOf(path)
+  const isApplied = live === after && before !== after // then that is what the error has to say first
+  if (error !== null) t.match(String(codeOf(error)), isApplied ? /^FST_SNAPSHOT_RESTORE_FAILED$/ : codes, `${name}: ${String(error)}`)
+  if (error !== null && isApplied) t.match(String(error), /the new content is in the database/)
   t.ok(live === before || live === after, `${name}: the live database has its old or its new content, after ${String(error)}`)
   if (live.startsWith('{')) t.equal(integrityOf(path), 'ok')
   if (error === null) t.equal(live, after)
@@ -108,7 +110,9 @@ async function judge (t: Test, { name, operation, deployment, before, after, mak
   t.same(await remains(folder, writer, true), [])
 }
 
+/** What could not be removed when it was to be is removed by the next operation. */
 async function remains (folder: string, writer: SnapshotWriter, isDone: boolean): Promise<string[]> {
+  await writer.settle()
   const { snapshots } = await writer.listSnapshots({ limit: 1000 })
   return leftovers(folder, snapshots.map(({ id }) => id)).filter(file => !isDone || !/recovery\/salvaged_\w+\.db /.test(file))
 }
@@ -131,13 +135,13 @@ t.test('a disk that is full from some engine of an operation on', { skip: noSmal
     await t.test(name, async t => {
       const { tasks, ...states } = await undisturbed(deployment, operation)
       for (let full = 0; full <= tasks; full++) {
-        for (const free of [0, 150_000, 800_000]) {
+        for (const free of [0, 800_000]) {
           deployment.putBack()
           operation.harm?.(deployment.path)
           let makeRoom = (): void => {}
           const fill = (): void => { makeRoom = fillDisk(disk, free) }
-          if (full === 0) fill() // before anything is looked at
           await deployment.using({ beforeTask: number => { if (number === full - 1) fill() } }, async writer => {
+            if (full === 0) fill() // before anything is begun
             await judge(t, { name: `with ${free} bytes left at engine ${full}`, operation, deployment, ...states, makeRoom: () => { makeRoom() } }, /^FST_SNAPSHOT_NO_ROOM$/, writer)
           })
         }
