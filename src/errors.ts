@@ -102,8 +102,8 @@ export const StorageKeyError = define('FST_SNAPSHOT_STORAGE_KEY', 'Invalid stora
 /** A package that only some need is not installed. */
 export const PackageMissingError = define('FST_SNAPSHOT_PACKAGE_MISSING', '%s, install what that needs: npm install %s', 500)
 
-/** The catalog cannot be opened. */
-export const CatalogUnusableError = define('FST_SNAPSHOT_CATALOG_UNUSABLE', 'The catalog %s cannot be opened: %s. This process must be able to write in its folder, the option "snapshotDir" (SNAPSHOT_DIR). If the catalog is damaged, move it aside with its -wal and -shm to begin a new one; the snapshots themselves stay where they are', 500)
+/** The catalog cannot be opened, or is found damaged later. */
+export const CatalogUnusableError = define('FST_SNAPSHOT_CATALOG_UNUSABLE', 'The catalog %s cannot be used: %s. This process must be able to write in its folder, the option "snapshotDir" (SNAPSHOT_DIR). If the catalog is damaged, move it aside with its -wal and -shm to begin a new one; the snapshots themselves stay where they are', 500)
 
 /** The engine process ended without an answer. */
 export const EngineFailedError = define('FST_SNAPSHOT_ENGINE_FAILED', 'The engine process ended unexpectedly (%s)', 500)

@@ -105,7 +105,11 @@ export class Catalog {
   read<T>(query: (database: CatalogDatabase) => T): T {
     this.requireOpen()
     this.#save()
-    return query(drizzle(this.#memory ?? this.#disk))
+    try {
+      return query(drizzle(this.#memory ?? this.#disk))
+    } catch (error) {
+      throw this.#explained(error)
+    }
   }
 
   /** Runs a change in one immediate transaction. It may run a second time, so it must not depend on the time or chance. */
@@ -116,13 +120,18 @@ export class Catalog {
       try {
         return inTransaction(this.#disk, change)
       } catch (error) {
-        if (!isDiskFailure(error)) throw error
+        if (!isDiskFailure(error)) throw this.#explained(error)
         this.#memory = copyInMemory(this.#disk)
       }
     }
     const result = inTransaction(this.#memory, change)
     this.#unsaved.push(change)
     return result
+  }
+
+  /** What cannot be read as it was written is damage. */
+  #explained (error: unknown): unknown {
+    return isDamage(error) ? new CatalogUnusableError(this.path, messageOf(error), { cause: error }) : error
   }
 
   /** False while changes wait in memory for the disk to take them. */
@@ -175,6 +184,9 @@ function inTransaction<T> (sqlite: Database.Database, change: (database: Catalog
 
 /** The disk does not take a change now, or another process holds the catalog for long. */
 const isDiskFailure = (error: unknown): boolean => /^SQLITE_(FULL|IOERR|BUSY)/.test(String(codeOf(error)))
+
+/** SQLite finds its pages damaged, its schema is not what the queries are made for, or a column with JSON holds something else. */
+const isDamage = (error: unknown): boolean => error instanceof SyntaxError || /^SQLITE_(CORRUPT|NOTADB|ERROR)/.test(String(codeOf(error)))
 
 /** A copy that takes changes while the disk does not. Bytes 18 and 19 of the header are the journal mode, 1 is not WAL. */
 function copyInMemory (sqlite: Database.Database): Database.Database {

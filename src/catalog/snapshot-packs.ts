@@ -6,7 +6,7 @@ import { damagedPacks, snapshotPacks, snapshots, USABLE } from './schema.ts'
 /** Notes which packs a snapshot needs, in place of what was noted before. */
 export function recordPacks (database: CatalogDatabase, snapshotId: string, packs: readonly string[]): void {
   database.delete(snapshotPacks).where(eq(snapshotPacks.snapshotId, snapshotId)).run()
-  for (const packId of packs) database.insert(snapshotPacks).values({ snapshotId, packId }).run()
+  for (const packId of packs) database.insert(snapshotPacks).values({ snapshotId, packId }).onConflictDoNothing().run()
 }
 
 export function packsOf (catalog: Catalog, snapshotId: string): string[] {
@@ -57,6 +57,12 @@ export function packsToShare (catalog: Catalog, packs: readonly string[]): Set<s
 export function failedWithPacks (catalog: Catalog, database: string): string[] {
   return catalog.read(query => query.selectDistinct({ id: snapshots.id }).from(snapshotPacks).innerJoin(snapshots, eq(snapshots.id, snapshotPacks.snapshotId))
     .where(and(eq(snapshots.database, database), eq(snapshots.status, 'FAILED'), isNull(snapshots.deletedAt))).all()).map(({ id }) => id)
+}
+
+/** Which of some packs are needed by some snapshots. Another index leads to that: a damaged one of the two costs no pack. */
+export function packsNeededBy (catalog: Catalog, snapshotIds: string[], packs: readonly string[]): string[] {
+  return catalog.read(database => database.selectDistinct({ packId: snapshotPacks.packId }).from(snapshotPacks)
+    .where(and(inArray(snapshotPacks.snapshotId, snapshotIds), inArray(snapshotPacks.packId, [...packs]))).all()).map(({ packId }) => packId)
 }
 
 /** Of which stored snapshots the packs are known here; of others the manifest must be asked. */

@@ -56,19 +56,23 @@ export function recordCreationFailed (catalog: Catalog, id: string, error: Recor
   })
 }
 
-/** By id or name, deleted ones left out; of one name, the usable one of this deployment, else another's, else the newest. */
+/**
+ * By id or name, deleted ones left out; of one name, the usable one of this deployment, else another's, else the newest. What an
+ * index leads to is looked at, as a damaged one would lead to another snapshot.
+ */
 export function findSnapshot (catalog: Catalog, database: string, reference: string): SnapshotRow | undefined {
-  const rowsBy = (column: typeof snapshots.id | typeof snapshots.name): SnapshotRow[] => catalog.read(query => query.select().from(snapshots)
-    .where(and(present(database), eq(column, reference)))
-    .orderBy(desc(snapshots.sequence)).all())
-  const named = rowsBy(snapshots.name)
+  const rowsBy = (column: 'id' | 'name'): SnapshotRow[] => catalog.read(query => query.select().from(snapshots)
+    .where(and(present(database), eq(snapshots[column], reference)))
+    .orderBy(desc(snapshots.sequence)).all()).filter(row => row[column] === reference)
+  const named = rowsBy('name')
   const usable = named.filter(row => row.status !== 'FAILED')
-  return usable.find(row => row.source === catalog.source) ?? usable[0] ?? named[0] ?? rowsBy(snapshots.id)[0]
+  return usable.find(row => row.source === catalog.source) ?? usable[0] ?? named[0] ?? rowsBy('id')[0]
 }
 
 /** By id, a deleted one as well. */
 export function findById (catalog: Catalog, id: string): SnapshotRow | undefined {
-  return catalog.read(query => query.select().from(snapshots).where(eq(snapshots.id, id)).get())
+  const found = catalog.read(query => query.select().from(snapshots).where(eq(snapshots.id, id)).get())
+  return found?.id === id ? found : undefined
 }
 
 /** Whether a name belongs to a snapshot of this deployment, or of another one. */

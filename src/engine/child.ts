@@ -22,6 +22,7 @@ const tasks: { [K in TaskName]: () => Promise<Task<K>> } = {
   'create-image': async () => (await import('./create/create-image.ts')).createImage,
   'judge-content': async () => (await import('./apply/judge-content.ts')).judgeContent,
   'keep-files': async () => (await import('./apply/keep-files.ts')).keepFiles,
+  'mend-catalog': async () => (await import('./mend-catalog.ts')).mendCatalog,
   'make-empty': async () => (await import('./make-empty.ts')).makeEmpty,
   'diff-tables': async () => (await import('./tables/diff-tables.ts')).diffTables,
   'inspect-tables': async () => (await import('./tables/inspect-tables.ts')).inspectTables,

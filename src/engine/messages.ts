@@ -9,6 +9,7 @@ import type { JudgeContentInput, Verdict } from './apply/judge-content.ts'
 import type { ReplaceFileInput, ReplaceFileResult } from './apply/replace-file.ts'
 import type { KeepFilesInput } from './apply/keep-files.ts'
 import type { SettleReplacementInput } from './apply/settle-replacement.ts'
+import type { MendCatalogInput, MendedCatalog } from './mend-catalog.ts'
 import type { MakeEmptyInput } from './make-empty.ts'
 import type { InspectTablesInput } from './tables/inspect-tables.ts'
 import type { DatabaseContents, DatabaseDiff } from './tables/reports.ts'
@@ -38,6 +39,7 @@ export interface Tasks {
   'restore-tables': { input: RestoreTablesInput, result: RestoreTablesResult }
   salvage: { input: SalvageInput, result: SalvageReport }
   migrate: { input: MigrateInput, result: void }
+  'mend-catalog': { input: MendCatalogInput, result: MendedCatalog }
   checkpoint: { input: CheckpointInput, result: void }
 }
 export type TaskName = keyof Tasks

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import Database from 'better-sqlite3'
 import { codeOf, DatabaseDamagedError, DatabaseLockedError, DatabaseMissingError, DatabaseUnwritableError, isSnapshotError, messageOf, NoRoomError, NotADatabaseError } from '../errors.ts'
 import { askOften } from './ask-often.ts'
+import { NotDirectlyReadable } from './pages/wal-index.ts'
 
 /** The database of the application, and how long to wait for locks on it. */
 export interface Target { path: string, lockTimeoutMs: number }
@@ -76,8 +77,11 @@ export function explainSqliteError (error: unknown, { path, lockTimeoutMs }: Tar
   if (isSnapshotError(error)) return error
   const code = String(codeOf(error))
   if (/^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(code)) return new DatabaseLockedError(path, lockTimeoutMs, { cause: error })
-  if (/^(SQLITE_FULL|ENOSPC|EDQUOT)/.test(code)) return new NoRoomError(`a write for ${path} found the disk full`, { cause: error })
+  if (/^(SQLITE_FULL|SQLITE_IOERR_SHMSIZE|ENOSPC|EDQUOT)/.test(code)) return new NoRoomError(`a write for ${path} found the disk full`, { cause: error })
   if (code === 'SQLITE_NOTADB') return new NotADatabaseError(path, { cause: error })
+  // A log that was removed or exchanged while its index is in use: neither SQLite nor this process can read on.
+  if (code === 'SQLITE_IOERR_SHORT_READ') return new DatabaseDamagedError(path, 'it, or its write-ahead log, ends where there should be a page', { cause: error })
+  if (error instanceof NotDirectlyReadable) return new DatabaseDamagedError(path, messageOf(error), { cause: error })
   if (/^SQLITE_CORRUPT/.test(code)) return new DatabaseDamagedError(path, messageOf(error), { cause: error })
   if (/^(SQLITE_READONLY|SQLITE_CANTOPEN|SQLITE_PERM|EACCES|EPERM|EROFS)/.test(code)) return new DatabaseUnwritableError(path, { cause: error })
   return error

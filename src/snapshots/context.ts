@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Catalog } from '../catalog/catalog.ts'
 import { runEngine } from '../engine/engine.ts'
 import type { Target } from '../engine/target-database.ts'
-import { messageOf } from '../errors.ts'
+import { CatalogUnusableError, messageOf } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { SnapshotSettings } from '../options.ts'
 import type { StorageSettings } from '../options-storages.ts'
@@ -92,6 +92,17 @@ export class SnapshotContext {
     } catch (error) {
       this.logger.warn({ err: error }, `The catalog's log was not moved into its file yet: ${messageOf(error)}`)
     }
+  }
+
+  /**
+   * Looks for damage of the catalog, and makes its indexes anew where one is wrong.
+   * @throws FST_SNAPSHOT_CATALOG_UNUSABLE where that is not enough
+   */
+  async mendCatalog (): Promise<void> {
+    const { path } = this.catalog
+    const { found, left } = await this.runEngine('mend-catalog', { path })
+    if (left.length > 0) throw new CatalogUnusableError(path, left.slice(0, 3).join('; '))
+    if (found.length > 0) this.logger.error({ path, errors: found }, 'The catalog was damaged, and its indexes were made anew. Its disk may be damaged')
   }
 
   async close (): Promise<void> {

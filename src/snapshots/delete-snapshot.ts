@@ -1,7 +1,7 @@
 import { recordReplica } from '../catalog/replicas.ts'
 import type { Replica, SnapshotRow } from '../catalog/schema.ts'
 import { recordPacks } from '../catalog/snapshot-packs.ts'
-import { updateSnapshotRow } from '../catalog/snapshots.ts'
+import { findById, updateSnapshotRow } from '../catalog/snapshots.ts'
 import { messageOf, PinnedError } from '../errors.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
@@ -23,6 +23,7 @@ export async function deleteSnapshot (context: SnapshotContext, row: SnapshotRow
   if (row.pinned) throw new PinnedError(row.name)
   const isStored = row.status !== 'FAILED'
   if (isStored) await requireOwn(context, row)
+  if (findById(catalog, row.id)?.pinned === true) throw new PinnedError(row.name) // as the storage says
   const change = { deletedAt: new Date().toISOString(), marksRevision: row.marksRevision + 1 }
   for (const storage of isStored ? placesOfMarks(context, row) : []) await storeMarks(storage, row, marksOf({ ...row, ...change }))
   step('delete: marked')

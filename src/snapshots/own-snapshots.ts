@@ -3,9 +3,11 @@ import { recordOwner } from '../catalog/found-snapshots.ts'
 import { readStorage } from '../catalog/storage-states.ts'
 import { codeOf, messageOf, NotOwnError, SnapshotDamagedError } from '../errors.ts'
 import { marksKey } from '../format/keys.ts'
+import type { Marks } from '../format/marks.ts'
 import { isStorageFailure } from '../storage/observed-storage.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
+import { correctMarks } from './correct-row.ts'
 import { firstFree } from './snapshot-name.ts'
 import { readMarks } from './store-marks.ts'
 
@@ -28,15 +30,17 @@ export async function requireOwn (context: SnapshotContext, row: SnapshotRow): P
  * Whose a snapshot of this deployment is by now, as a storage has it. That of another one is noted.
  * @throws what the storage throws; FST_SNAPSHOT_DAMAGED where its marks make no sense
  */
-export async function ownerIn ({ catalog }: SnapshotContext, storage: SnapshotStorage, row: SnapshotRow): Promise<string> {
-  const owner = await readOwner(storage, row) ?? row.source
-  if (owner !== row.source) recordOwner(catalog, row.id, owner, (name, isTaken) => firstFree(name, '-', isTaken))
+export async function ownerIn (context: SnapshotContext, storage: SnapshotStorage, row: SnapshotRow): Promise<string> {
+  const marks = await readOwn(storage, row)
+  if (marks !== null) correctMarks(context, row, marks)
+  const owner = marks?.source ?? row.source
+  if (owner !== row.source) recordOwner(context.catalog, row.id, owner, (name, isTaken) => firstFree(name, '-', isTaken))
   return owner
 }
 
-async function readOwner (storage: SnapshotStorage, row: SnapshotRow): Promise<string | undefined> {
+async function readOwn (storage: SnapshotStorage, row: SnapshotRow): Promise<Marks | null> {
   try {
-    return (await readMarks(storage, row))?.source
+    return await readMarks(storage, row)
   } catch (error) {
     if (codeOf(error) !== undefined) throw error
     throw new SnapshotDamagedError(`what ${storage.name} has under ${marksKey(row.database, row.id)} makes no sense: ${messageOf(error)}. Whose ${row.name} is, and whether it is pinned, stands there: it is neither changed nor deleted until that object is put right, or removed`, { cause: error })

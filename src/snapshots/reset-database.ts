@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { usableNewestFirst } from '../catalog/snapshots.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { codeOf, messageOf, RestoreFailedError } from '../errors.ts'
+import { isStorageFailure } from '../storage/observed-storage.ts'
 import { applyContent } from './apply-content.ts'
 import { checkLiveDatabase } from './check-live-database.ts'
 import type { SnapshotContext } from './context.ts'
@@ -54,9 +55,9 @@ async function stageNewestSound (context: SnapshotContext, image: string, skippe
   for (const row of usableNewestFirst(catalog, databaseName)) {
     try {
       await stageSound(context, row, image, signal).catch(async (error: unknown) => {
-        if (codeOf(error) !== 'FST_SNAPSHOT_ENGINE_FAILED') throw error
+        if (codeOf(error) !== 'FST_SNAPSHOT_ENGINE_FAILED' && !isStorageFailure(error)) throw error
         removeDatabase(image)
-        await stageSound(context, row, image, signal) // a process that was killed says nothing of the snapshot
+        await stageSound(context, row, image, signal) // a process that was killed, or a storage that failed once, says nothing of the snapshot
       })
       return row
     } catch (error) {

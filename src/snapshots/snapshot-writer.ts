@@ -227,11 +227,15 @@ export class SnapshotWriter {
 
   /**
    * Makes the catalog complete from what the storages have: snapshots it does not know, what others changed, copies that are
-   * gone. It runs by itself where the catalog is new. @throws FST_SNAPSHOT_STORAGE_* where no storage can be read
+   * gone. It runs by itself where the catalog is new. A catalog whose own indexes are damaged gets new ones before.
+   * @throws FST_SNAPSHOT_STORAGE_* where no storage can be read, FST_SNAPSHOT_CATALOG_UNUSABLE
    */
   async rebuildCatalog (): Promise<RebuildResult> {
     this.#context.catalog.requireOpen()
-    return await this.#context.queue.runBeside(async () => await this.#replicas.rebuild())
+    return await this.#context.queue.runBeside(async () => {
+      await this.#context.mendCatalog()
+      return await this.#replicas.rebuild()
+    })
   }
 
   /**

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { forgetDamagedPack, packsInUse, withKnownPacks } from '../catalog/snapshot-packs.ts'
+import { forgetDamagedPack, packsInUse, packsNeededBy, withKnownPacks } from '../catalog/snapshot-packs.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import { manifestPrefix, packKey } from '../format/keys.ts'
 import { packsNamed } from '../format/manifest.ts'
@@ -22,7 +22,9 @@ export async function sweepPacks ({ catalog, settings: { databaseName } }: Snaps
   if (unused.size === 0) return
   // What the catalog has lost in a crash of the machine, the storage still has.
   for await (const objects of inBatches(storage.list(manifestPrefix(databaseName)), BATCH)) {
-    const known = withKnownPacks(catalog, objects.map(({ key }) => basename(key, '.json')))
+    const ids = objects.map(({ key }) => basename(key, '.json')).filter(id => id !== except)
+    for (const pack of packsNeededBy(catalog, ids, [...unused])) unused.delete(pack)
+    const known = withKnownPacks(catalog, ids)
     for (const { key } of objects.filter(({ key }) => !known.has(basename(key, '.json')))) {
       for (const pack of await packsNamedBy(storage, key, unused)) unused.delete(pack)
     }

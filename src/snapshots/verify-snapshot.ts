@@ -6,9 +6,11 @@ import { isStorageFailure } from '../storage/observed-storage.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import { checkPackEnds } from './check-pack-ends.ts'
 import type { SnapshotContext } from './context.ts'
+import { correctMarks, correctRow } from './correct-row.ts'
 import { notingDamage } from './note-damage.ts'
 import type { ReplicaVerification, Verification } from './outcomes.ts'
 import { requireRestorable } from './restore-snapshot.ts'
+import { readMarks } from './store-marks.ts'
 import { readManifest, verifyImage } from './stored-snapshot.ts'
 
 /**
@@ -38,6 +40,9 @@ async function verifyReplica (context: SnapshotContext, row: SnapshotRow, storag
     await notingDamage(context, row, storage, async () => {
       const manifest = await readManifest(storage, row)
       await checkPackEnds(storage, manifest, await verifyImage(context, storage, manifest, signal))
+      correctRow(context, row, manifest)
+      const marks = await readMarks(storage, row).catch(unlessUnreadable)
+      if (marks !== null) correctMarks(context, row, marks)
     })
     recordReplica(context.catalog, row.id, storage.name, 'STORED')
     return { storage: storage.name, isHealthy: true, errors: [] }
@@ -47,4 +52,10 @@ async function verifyReplica (context: SnapshotContext, row: SnapshotRow, storag
     failures.push(error)
     return { storage: storage.name, isHealthy: null, errors: [messageOf(error)] }
   }
+}
+
+/** Without its marks a snapshot still restores; who would change it is told. */
+function unlessUnreadable (error: unknown): null {
+  if (codeOf(error) !== undefined) throw error
+  return null
 }

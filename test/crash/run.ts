@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { describe, flipBits } from './bit-flips.ts'
 import { killEverywhere } from './matrix.ts'
 import { operations } from './operations.ts'
 import { killAtRandom } from './random-kills.ts'
@@ -11,9 +12,11 @@ import { killAtRandom } from './random-kills.ts'
  *
  *   npm run test:crash                    each operation at each of its steps, and 100 kills at random moments
  *   npm run test:crash -- --kills 1000    as many at random moments
- *   npm run test:crash -- --only reset    only what has this in its name, such as `a reset` or `random moments`
+ *   npm run test:crash -- --only reset    only what has this in its name, such as `a reset`, `random moments` or `flips`
+ *
+ * Besides, 10,000 single bits are turned around in what is stored (`--flips`).
  */
-const { values: { only = '', kills } } = parseArgs({ options: { only: { type: 'string' }, kills: { type: 'string', default: '100' } } })
+const { values: { only = '', kills, flips } } = parseArgs({ options: { only: { type: 'string' }, kills: { type: 'string', default: '100' }, flips: { type: 'string', default: '10000' } } })
 const folder = mkdtempSync(join(tmpdir(), 'crash-'))
 process.once('exit', () => { rmSync(folder, { recursive: true, force: true }) })
 
@@ -36,7 +39,17 @@ async function atRandomMoments (): Promise<void> {
   failed += problems.length
 }
 
-const runs = [...Number(kills) > 0 ? [['at random moments', atRandomMoments] as const] : [], ...Object.keys(operations).map(name => [name, async () => { await atEachStep(name) }] as const)].filter(([name]) => name.includes(only))
+async function bitFlips (): Promise<void> {
+  const { counts, problems } = await flipBits(join(folder, 'flips'), Number(flips), availableParallelism(), problem => { report('flips', problem) })
+  console.log(`bit flips: ${flips}, ${problems} with problems\n${describe(counts).join('\n')}`)
+  failed += problems
+}
+
+const runs = [
+  ...Number(kills) > 0 ? [['at random moments', atRandomMoments] as const] : [],
+  ...Number(flips) > 0 ? [['bit flips', bitFlips] as const] : [],
+  ...Object.keys(operations).map(name => [name, async () => { await atEachStep(name) }] as const)
+].filter(([name]) => name.includes(only))
 await Promise.all(Array.from({ length: availableParallelism() }, async () => {
   for (let next = runs.shift(); next !== undefined; next = runs.shift()) await next[1]()
 }))

@@ -1,8 +1,8 @@
-import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, openSync, rmSync, statSync, truncateSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** Takes all the room there is on the disk of a folder; the function returned gives it back. */
-export function fillDisk (folder: string): () => void {
+/** Takes the room there is on the disk of a folder, but for so many bytes; the function returned gives it back. */
+export function fillDisk (folder: string, free = 0): () => void {
   const file = join(folder, 'filler')
   const descriptor = openSync(file, 'w')
   try {
@@ -12,5 +12,6 @@ export function fillDisk (folder: string): () => void {
   } finally {
     closeSync(descriptor)
   }
+  truncateSync(file, Math.max(0, statSync(file).size - free))
   return () => { rmSync(file) }
 }

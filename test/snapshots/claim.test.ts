@@ -61,7 +61,7 @@ for (const [way, go] of Object.entries(ways)) {
 const UNUSABLE: Record<string, [folders: object, error: { code: string, message: RegExp }]> = {
   snapshotDir: [{ backups: { '.databases': 'a file' } }, { code: 'FST_SNAPSHOT_INVALID_OPTION', message: /"snapshotDir" \(SNAPSHOT_DIR\): \S+backups cannot be used: E.*Let this process write there/ }],
   recoveryDir: [{ recovery: { '.database': {} } }, { code: 'FST_SNAPSHOT_INVALID_OPTION', message: /"recoveryDir" \(RECOVERY_DIR\): \S+recovery cannot be used: EISDIR.*Let this process write there/ }],
-  'the place of the catalog': [{ backups: { '.locks': 'a file' } }, { code: 'FST_SNAPSHOT_CATALOG_UNUSABLE', message: /catalog\.db cannot be opened: EEXIST.*must be able to write.*"snapshotDir" \(SNAPSHOT_DIR\)/ }]
+  'the place of the catalog': [{ backups: { '.locks': 'a file' } }, { code: 'FST_SNAPSHOT_CATALOG_UNUSABLE', message: /catalog\.db cannot be used: EEXIST.*must be able to write.*"snapshotDir" \(SNAPSHOT_DIR\)/ }]
 }
 for (const [what, [folders, error]] of Object.entries(UNUSABLE)) {
   t.test(`${what} that cannot be written is an error that names the option and keeps its cause`, async t => {

@@ -4,6 +4,7 @@ import { LockFile } from '../../lock-file.ts'
 import { kindOf, setJournalMode } from '../database-kind.ts'
 import type { FileState } from '../pages/file-state.ts'
 import { LivePages } from '../pages/live-pages.ts'
+import { NotDirectlyReadable } from '../pages/wal-index.ts'
 import { explained, openTarget, type Target } from '../target-database.ts'
 import { noteChecksum } from './backup-checksum.ts'
 import { completeSafetyCopy, type SafetyCopy } from './safety-copy.ts'
@@ -53,13 +54,23 @@ export async function replaceFile (input: ReplaceFileInput): Promise<ReplaceFile
     setJournalMode(input.image, kind.isWal)
     live.exec('BEGIN EXCLUSIVE')
     const lockedAt = performance.now()
-    if (safetyCopy !== null) completeSafetyCopy(safetyCopy, pages.committed(), pages.changedSince(input.copiedAt))
-    const backup = safetyCopy?.path ?? null
-    const heldBy = swapFiles(input, backup, kind.isWal && safetyCopy !== null && isCheckpointed(live.name))
+    const backup = safetyCopy !== null && isCompleted(safetyCopy, pages, input.copiedAt) ? safetyCopy.path : null
+    const heldBy = swapFiles(input, backup, kind.isWal && backup !== null && isCheckpointed(live.name))
     const lockedMs = Math.round(performance.now() - lockedAt)
     if (backup !== null) noteChecksum(backup)
     return { backup, lockedMs, heldBy }
   })
+}
+
+/** What was committed cannot be told where the log is not the one its index describes: then its files are all there is. */
+function isCompleted (safetyCopy: SafetyCopy, pages: LivePages, copiedAt: FileState | null): boolean {
+  try {
+    completeSafetyCopy(safetyCopy, pages.committed(), pages.changedSince(copiedAt))
+    return true
+  } catch (error) {
+    if (error instanceof NotDirectlyReadable) return false
+    throw error
+  }
 }
 
 /**

@@ -1,0 +1,23 @@
+import Database from 'better-sqlite3'
+import { messageOf } from '../errors.ts'
+
+export interface MendCatalogInput { path: string }
+
+/** What was wrong with the catalog, and what still is. */
+export interface MendedCatalog { found: string[], left: string[] }
+
+/** Holds every index of the catalog against its table, and makes them anew where one is wrong: the host does not wait for that. */
+export async function mendCatalog ({ path }: MendCatalogInput): Promise<MendedCatalog> {
+  const database = new Database(path, { fileMustExist: true })
+  try {
+    const found = problemsOf(database)
+    if (found.length > 0) database.exec('REINDEX')
+    return { found, left: found.length > 0 ? problemsOf(database) : [] }
+  } catch (error) {
+    return { found: [messageOf(error)], left: [messageOf(error)] }
+  } finally {
+    database.close()
+  }
+}
+
+const problemsOf = (database: Database.Database): string[] => (database.prepare('SELECT integrity_check FROM pragma_integrity_check').pluck().all() as string[]).filter(message => message !== 'ok')
