@@ -1,10 +1,11 @@
+import type { ApplyImageResult } from '../engine/apply/apply-image.ts'
 import { codeOf, messageOf } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import { judgeFailed } from './judge-change.ts'
 import { beginCopy, discardCopy, replaceLiveContent, type BulkCopy, type SafetyCopyKind } from './live-content.ts'
 import type { FileReplacement } from './outcomes.ts'
 import { advance, type LiveChange } from './record-change.ts'
-import { replaceLiveFile } from './replace-file.ts'
+import { placeLiveFile, replaceLiveFile } from './replace-file.ts'
 
 /** A verified database file that is to be the content of the live database. */
 export interface NewContent {
@@ -32,9 +33,10 @@ export async function applyContent (context: SnapshotContext, change: LiveChange
   const { id, signal } = change
   const bulk = copy ?? beginCopy(context, id, kind, signal)
   try {
-    const { backup, lockedMs } = await replaceLiveContent(context, { id, image, name, copy: bulk, signal, onBackedUp: () => { advance(context, change, 'BACKED_UP') }, onApplying: () => { advance(context, change, 'APPLYING') } })
+    const replace = async (): Promise<ApplyImageResult> => await replaceLiveContent(context, { id, image, name, copy: bulk, signal, onBackedUp: () => { advance(context, change, 'BACKED_UP') }, onApplying: () => { advance(context, change, 'APPLYING') } })
+    const { placed: { backup, lockedMs }, replacement } = bulk.partial === null ? await placeLiveFile(context, replace) : { placed: await replace(), replacement: null }
     Object.assign(change, { backup, isApplied: true })
-    return { lockedMs, replacement: null }
+    return { lockedMs, replacement }
   } catch (error) {
     if (await judgeFailed(context, change)) {
       if (!isDone(change, kind, error)) throw error

@@ -10,6 +10,21 @@ export async function callHook<K extends keyof SnapshotHooks> ({ settings }: Sna
   await (hooks[name] as ((argument: Argument<K>) => void | Promise<void>) | undefined)?.(argument)
 }
 
+/** The same, but no longer than `replaceTimeout`, nor than the signal allows. @throws what it throws, or that it takes too long */
+export async function callHookInTime<K extends keyof SnapshotHooks> (context: SnapshotContext, name: K, argument: Argument<K>, signal?: AbortSignal): Promise<void> {
+  const { replaceTimeout } = context.settings
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => { late.reject(new Error(`it was not done after ${replaceTimeout} ms`)) }, replaceTimeout)
+  const abort = (): void => { late.reject(signal?.reason) }
+  signal?.addEventListener('abort', abort, { once: true })
+  try {
+    await Promise.race([callHook(context, name, argument), late.promise])
+  } finally {
+    clearTimeout(timer)
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
 /** Tells the application, which nothing waits for; what goes wrong there is logged. */
 export function tellHook<K extends keyof SnapshotHooks> (context: SnapshotContext, name: K, argument: Argument<K>): void {
   void callHook(context, name, argument).catch((error: unknown) => {

@@ -26,6 +26,11 @@ export async function checkLiveDatabase (context: SnapshotContext, mode: CheckMo
   return integrity
 }
 
+/** The same once more where the first try died: a process that was killed says nothing of the database. */
+export async function checkChangedDatabase (context: SnapshotContext): Promise<DatabaseIntegrity> {
+  return await checkLiveDatabase(context, 'quick').catch(async () => await checkLiveDatabase(context, 'quick'))
+}
+
 /** Whether a check found no file at a path: that is unhealthy, too, yet nothing was checked and nothing is damaged. */
 export function foundMissing ({ errors }: Pick<DatabaseIntegrity, 'errors'>, path: string): boolean {
   return errors[0] === new DatabaseMissingError(path).message

@@ -19,10 +19,11 @@ export function claimPlaces ({ database, databaseName, snapshotDir, recoveryDir,
   if (nameOwner !== null) throw taken('databaseName', `in ${snapshotDir} the name ${databaseName} belongs to ${nameOwner}; give this database another name or another snapshotDir`, database, nameFile)
 
   const noteIn = (folder: string): string => join(folder, '.database')
-  const owner = claim('recoveryDir', recoveryDir, noteIn(recoveryDir), database)
+  requireOneCatalog(noteIn(recoveryDir), nameFile, database)
+  const owner = claim('recoveryDir', recoveryDir, noteIn(recoveryDir), database, nameFile)
   if (owner === null) return recoveryDir
   const ownFolder = join(recoveryDir, databaseName)
-  if (isRecoveryDirDefault && claim('recoveryDir', ownFolder, noteIn(ownFolder), database) === null) return ownFolder
+  if (isRecoveryDirDefault && claim('recoveryDir', ownFolder, noteIn(ownFolder), database, nameFile) === null) return ownFolder
   throw taken('recoveryDir', `${recoveryDir} keeps the pre-restore backups of ${owner}; give this database a folder of its own`, database, noteIn(recoveryDir))
 }
 
@@ -36,15 +37,25 @@ export function requireClaim ({ database, databaseName, snapshotDir }: SnapshotS
   if (owner !== database && !isSameFile(owner, database)) throw taken('databaseName', `in ${snapshotDir} the name ${databaseName} belongs to ${owner} by now; give this database another name or another snapshotDir`, database, file)
 }
 
+/**
+ * The recovery folder is also where it stands how far restores have come: of two catalogs of one database each would take what the
+ * other has begun for a killed process's.
+ */
+function requireOneCatalog (note: string, nameFile: string, database: string): void {
+  const [owner = '', other = nameFile] = existsSync(note) ? readFileSync(note, 'utf8').split('\n') : []
+  if (other === nameFile || !existsSync(other) || !isSameFile(owner, database)) return
+  throw taken('snapshotDir', `${database} is looked after by another snapshot folder or name already, ${other}; use the same snapshotDir and databaseName`, nameFile, note)
+}
+
 /** Notes whose a place is. @returns the other database that has it, or null */
-function claim (option: string, folder: string, file: string, database: string): string | null {
+function claim (option: string, folder: string, file: string, database: string, nameFile?: string): string | null {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    const owner = existsSync(file) ? readFileSync(file, 'utf8') : database
+    const [owner = ''] = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [database]
     // A database that was moved takes its places along.
     const isOurs = owner === database || isSameFile(owner, database) || !existsSync(owner)
     if (!isOurs) return owner
-    writeFileSync(file, database, { mode: 0o600 })
+    writeFileSync(file, nameFile === undefined ? database : `${database}\n${nameFile}`, { mode: 0o600 })
     return null
   } catch (error) {
     throw new OptionError(`${optionName(option)}: ${folder} cannot be used: ${messageOf(error)}. Let this process write there, or give another folder`, { cause: error })

@@ -30,8 +30,6 @@ export class SnapshotContext {
   /** The first required one: what is there may be shared by new snapshots. */
   readonly primary: SnapshotStorage
   readonly reports: StorageReports
-  /** Changes of the live database that are under way. */
-  changes = 0
   /** Whether what an earlier process left unfinished was settled since this one began. */
   isSettled = false
   readonly startedAt = new Date().toISOString()

@@ -1,7 +1,7 @@
 import { messageOf, RestoreFailedError } from '../errors.ts'
 import { applyContent, type Applied, type NewContent } from './apply-content.ts'
 import { tellHook } from './call-hook.ts'
-import { checkLiveDatabase, foundMissing } from './check-live-database.ts'
+import { checkChangedDatabase, foundMissing } from './check-live-database.ts'
 import type { SnapshotContext } from './context.ts'
 import { advance, type LiveChange } from './record-change.ts'
 import { takeBack } from './roll-back.ts'
@@ -23,7 +23,7 @@ export async function goLive (context: SnapshotContext, change: LiveChange, cont
 /** Only a check that finds damage says anything against what was applied, which had been checked before. */
 async function checkApplied (context: SnapshotContext, { mayBeUnsound }: NewContent): Promise<void> {
   try {
-    const { isHealthy, errors } = await checkLiveDatabase(context, 'quick').catch(async () => await checkLiveDatabase(context, 'quick'))
+    const { isHealthy, errors } = await checkChangedDatabase(context)
     if (isHealthy || mayBeUnsound) return
     if (foundMissing({ errors }, context.target.path)) throw new Error(String(errors[0])) // moved away since: that is not ours to undo
     throw new UnsoundError(`the database is not sound after it: ${errors.slice(0, 3).join('; ')}`)

@@ -39,7 +39,6 @@ export async function recordedChange<T> (context: SnapshotContext, of: ChangeOf,
   const started = performance.now()
   const end = (): { finishedAt: string, durationMs: number } => ({ finishedAt: new Date().toISOString(), durationMs: Math.round(performance.now() - started) })
   insertRestore(catalog, { id: change.id, database: databaseName, ...of, requestedAt: new Date().toISOString() })
-  context.changes++
   step('change: requested')
   try {
     const result = await run(change)
@@ -55,7 +54,6 @@ export async function recordedChange<T> (context: SnapshotContext, of: ChangeOf,
     logger.error({ err: error, snapshot: of.snapshotName, preRestoreBackup: change.backup }, `Restore failed: ${messageOf(explained).replace(/^Restore failed: /, '')}`)
     throw explained
   } finally {
-    context.changes--
     forgetChange(context, change)
   }
 }

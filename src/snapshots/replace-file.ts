@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ReplaceFileInput, ReplaceFileResult } from '../engine/apply/replace-file.ts'
+import { processesWithRemoved } from '../engine/apply/open-files.ts'
 import { messageOf } from '../errors.ts'
-import { callHook } from './call-hook.ts'
+import { callHookInTime } from './call-hook.ts'
 import type { SnapshotContext } from './context.ts'
 import { judgeFailed, mayPass } from './judge-change.ts'
 import { beginCopy, discardCopy, safetyCopyOf, type BulkCopy, type SafetyCopyKind } from './live-content.ts'
@@ -17,10 +18,10 @@ import { step } from '../step.ts'
  * to close its connections before, and to open them again after; the old files go to the quarantine as they are.
  */
 export async function replaceLiveFile (context: SnapshotContext, change: LiveChange, { image, kind, reason }: { image: string, kind: SafetyCopyKind, reason: string }): Promise<{ lockedMs: number, replacement: FileReplacement }> {
-  const { target, logger, engineLockFile, settings: { recoveryDir, replaceTimeout } } = context
+  const { target, logger, engineLockFile, settings: { recoveryDir } } = context
   const replacement: FileReplacement = { path: target.path, reason, quarantine: null, heldBy: [] }
   logger.warn({ path: target.path, reason }, 'SQLite cannot change the content of the database, so its file is replaced')
-  await tellApplication(context, 'onBeforeReplace', replacement, replaceTimeout)
+  await tellApplication(context, 'onBeforeReplace', replacement)
   let copy: BulkCopy | null = null
   try {
     copy = beginCopy(context, change.id, kind)
@@ -41,11 +42,29 @@ export async function replaceLiveFile (context: SnapshotContext, change: LiveCha
     change.backup = backup
     change.isApplied = true
     step('change: file replaced')
-    if (heldBy.length > 0) logger.error({ path: target.path, processes: heldBy }, 'Processes still have the old file of the database open, and what they write is lost: they must open the database again')
+    if (heldBy.length > 0) logger.error({ path: target.path, processes: heldBy }, 'Processes still have the old file of the database open: end them at once. What they write is lost, and their connections may damage the new one')
     return { lockedMs, replacement }
   } finally {
     if (copy !== null) await discardCopy(copy)
-    await tellApplication(context, 'onAfterReplace', replacement, replaceTimeout)
+    await tellApplication(context, 'onAfterReplace', replacement)
+  }
+}
+
+/**
+ * The same where there is no file: connections that are open have one that was removed, and what they write is in no file any more.
+ * @param place puts the file there
+ */
+export async function placeLiveFile<T> (context: SnapshotContext, place: () => Promise<T>): Promise<{ placed: T, replacement: FileReplacement }> {
+  const { target, logger } = context
+  const replacement: FileReplacement = { path: target.path, reason: 'there was no file', quarantine: null, heldBy: [] }
+  await tellApplication(context, 'onBeforeReplace', replacement)
+  try {
+    const placed = await place()
+    replacement.heldBy = processesWithRemoved(target.path)
+    if (replacement.heldBy.length > 0) logger.error({ path: target.path, processes: replacement.heldBy }, 'Processes still have the database open that was removed, and what they write is lost: they must open the database again')
+    return { placed, replacement }
+  } finally {
+    await tellApplication(context, 'onAfterReplace', replacement)
   }
 }
 
@@ -69,14 +88,10 @@ function unreadable (error: unknown): null {
 const isMade = ({ partial }: BulkCopy): boolean => partial !== null && existsSync(partial)
 
 /** An application that fails to do its part, or takes too long, does not keep its data from coming back. */
-async function tellApplication (context: SnapshotContext, hook: 'onBeforeReplace' | 'onAfterReplace', replacement: FileReplacement, timeoutMs: number): Promise<void> {
-  const late = Promise.withResolvers<never>()
-  const timer = setTimeout(() => { late.reject(new Error(`it was not done after ${timeoutMs} ms`)) }, timeoutMs)
+async function tellApplication (context: SnapshotContext, hook: 'onBeforeReplace' | 'onAfterReplace', replacement: FileReplacement): Promise<void> {
   try {
-    await Promise.race([callHook(context, hook, { ...replacement }), late.promise])
+    await callHookInTime(context, hook, { ...replacement })
   } catch (error) {
     context.logger.error({ err: error }, `The hook ${hook} failed: ${messageOf(error)}`)
-  } finally {
-    clearTimeout(timer)
   }
 }

@@ -5,7 +5,7 @@ import type { SnapshotRow } from '../catalog/schema.ts'
 import { codeOf, messageOf, RestoreFailedError } from '../errors.ts'
 import { isStorageFailure } from '../storage/observed-storage.ts'
 import { applyContent } from './apply-content.ts'
-import { checkLiveDatabase } from './check-live-database.ts'
+import { checkChangedDatabase } from './check-live-database.ts'
 import type { SnapshotContext } from './context.ts'
 import { databaseBytes, folderOf, requireRoom } from './disk-space.ts'
 import { migrateStaged } from './migrate-staged.ts'
@@ -40,7 +40,7 @@ export async function resetDatabase (context: SnapshotContext, from: 'latest-sna
     step('reset: files kept')
     const { replacement } = await applyContent(context, change, { image, name: row?.name ?? 'an empty database', mayBeUnsound: false, copy: null }, 'pre_reset')
     advance(context, change, 'VERIFYING')
-    const integrity = await checkLiveDatabase(context, 'quick')
+    const integrity = await checkChangedDatabase(context)
     if (!integrity.isHealthy) throw new RestoreFailedError(`the database is not sound after the reset: ${integrity.errors.slice(0, 3).join('; ')}. Its files from before are in ${String(quarantine)}`)
     return { snapshot: row?.name ?? null, quarantine, skipped, integrity, replacement, backup: change.backup }
   })

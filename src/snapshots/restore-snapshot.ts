@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { USABLE, type SnapshotRow } from '../catalog/schema.ts'
 import { findById } from '../catalog/snapshots.ts'
 import { messageOf, NotRestorableError, RestoreFailedError, SnapshotDamagedError } from '../errors.ts'
-import { callHook, tellHook } from './call-hook.ts'
+import { callHookInTime, tellHook } from './call-hook.ts'
 import type { SnapshotContext } from './context.ts'
 import { databaseBytes, folderOf, requireRoom } from './disk-space.ts'
 import { goLive } from './go-live.ts'
@@ -30,7 +30,7 @@ export async function restoreSnapshot (context: SnapshotContext, row: SnapshotRo
   const { catalog, logger } = context
   const restored = await recordedChange(context, { kind: 'restore', snapshotId: row.id, snapshotName: row.name }, signal, async change => {
     const staging = context.temporaryFile(stagedName(change.id))
-    await askHook(context, row)
+    await askHook(context, row, signal)
     const copy = await stageForRestore(context, change, row, staging)
     const applied = await goLive(context, change, { image: staging, name: row.name, mayBeUnsound: row.integrity === 'failed', copy })
     return { ...applied, preRestoreBackup: change.backup }
@@ -45,10 +45,11 @@ export async function restoreSnapshot (context: SnapshotContext, row: SnapshotRo
 }
 
 /** The application may have reasons against it. */
-export async function askHook (context: SnapshotContext, row: SnapshotRow): Promise<void> {
+export async function askHook (context: SnapshotContext, row: SnapshotRow, signal: AbortSignal): Promise<void> {
   try {
-    await callHook(context, 'onBeforeRestore', toSnapshot(row))
+    await callHookInTime(context, 'onBeforeRestore', toSnapshot(row), signal)
   } catch (error) {
+    signal.throwIfAborted()
     throw new RestoreFailedError(`the hook onBeforeRestore refused it: ${messageOf(error)}${UNCHANGED}`, { cause: error })
   }
 }

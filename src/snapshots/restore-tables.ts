@@ -26,7 +26,7 @@ export async function restoreTables (context: SnapshotContext, row: SnapshotRow,
   const { target, logger, settings: { recoveryDir } } = context
   requireRestorable(row, false)
   const result = await recordedChange(context, { kind: 'tables', snapshotId: row.id, snapshotName: row.name }, signal, async change => {
-    await askHook(context, row)
+    await askHook(context, row, signal)
     mkdirSync(recoveryDir, { recursive: true, mode: 0o700 })
     await requireRoom([{ folder: recoveryDir, bytes: databaseBytes(target.path), what: 'the pre-restore backup' }])
     const image = context.temporaryFile(stagedName(change.id))

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { RestoreFailedError, SnapshotDamagedError } from '../errors.ts'
 import { step } from '../step.ts'
 import { applyContent } from './apply-content.ts'
-import { checkLiveDatabase } from './check-live-database.ts'
+import { checkChangedDatabase } from './check-live-database.ts'
 import type { SnapshotContext } from './context.ts'
 import { databaseBytes, folderOf, requireRoom } from './disk-space.ts'
 import type { RollbackResult } from './outcomes.ts'
@@ -47,7 +47,7 @@ async function bringBack (context: SnapshotContext, backup: string, change: Live
   if (!found.isHealthy && !isKnown && mustBeSound) throw new SnapshotDamagedError(`the backup ${backup} is not sound, and there is no checksum to tell whether it was when it was made: ${found.errors.slice(0, 3).join('; ')}`)
   const applied = await applyContent(context, change, { image, name: backup, mayBeUnsound: !found.isHealthy, copy: null }, 'pre_rollback')
   step('rollback: applied')
-  const integrity = await checkLiveDatabase(context, 'quick')
+  const integrity = await checkChangedDatabase(context)
   logger.warn({ backup, isHealthy: integrity.isHealthy }, 'The database was rolled back to its content before the restore')
   if (!integrity.isHealthy && found.isHealthy) throw new RestoreFailedError(`the database is not sound after the rollback to ${backup}: ${integrity.errors.slice(0, 3).join('; ')}`)
   return { backup, safetyCopy: change.backup, integrity, ...applied, durationMs: Math.round(performance.now() - started) }

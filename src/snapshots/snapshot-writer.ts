@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { DatabaseContents, DatabaseDiff } from '../engine/tables/reports.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
+import { restoresUnderWay } from '../catalog/restores.ts'
 import { findById, pageOfSnapshots } from '../catalog/snapshots.ts'
 import { InvalidNameError, NotFoundError } from '../errors.ts'
 import { snapshotSettings, type SnapshotOptions } from '../options.ts'
@@ -264,9 +265,10 @@ export class SnapshotWriter {
     return healthOf(this.#context)
   }
 
-  /** Whether the content of the live database is being replaced, by this process. */
+  /** Whether the content of the live database is being replaced, by any process. */
   get isRestoring (): boolean {
-    return this.#context.changes > 0
+    const { catalog, settings: { databaseName } } = this.#context
+    return restoresUnderWay(catalog, databaseName).length > 0
   }
 
   /** Settles what a killed process left unfinished; every operation does that first, too. */

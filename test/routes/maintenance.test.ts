@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
+import { SnapshotWriter } from '../../src/index.ts'
 import { customHost, type CustomHost } from '../helpers/custom-host.ts'
 import { makeDatabase } from '../helpers/databases.ts'
 import { VIEWER_TOKEN } from '../helpers/host.ts'
@@ -103,3 +104,13 @@ for (const duringRestores of [true, false]) {
     }
   })
 }
+
+t.test('a restore that another process makes counts as well', async t => {
+  let status = 0
+  const host = await hostWithRoutes(t, { maintenance: { duringRestores: true } })
+  const other = new SnapshotWriter({ database: host.path, migrate: async () => { status = (await host.app.inject({ method: 'POST', url: '/after/notes' })).statusCode } })
+  t.teardown(async () => { await other.close() })
+  await other.createSnapshot('one')
+  await other.restoreFromSnapshot('one')
+  t.equal(status, 503)
+})

@@ -105,3 +105,25 @@ t.test('a note that was removed, or that names the database by another path, kee
   rmSync(note)
   t.match(await writer.createSnapshot('two'), { status: 'COMPLETED' })
 })
+
+t.test('a database cannot have two snapshot folders, nor two names in one, as each would take what the other does for a killed process\'s', async t => {
+  const folder = t.testdir()
+  const path = join(folder, 'app.db')
+  makeDatabase(path).close()
+  symlinkSync(path, join(folder, 'link.db'))
+  writerFor(t, path)
+  for (const options of [{ database: path, snapshotDir: join(folder, 'others') }, { database: path, databaseName: 'other' }, { database: join(folder, 'link.db') }]) {
+    t.throws(() => new SnapshotWriter(options), { code: 'FST_SNAPSHOT_INVALID_OPTION', message: /"snapshotDir".*another snapshot folder or name already.*remove .*recovery\/\.database/ })
+  }
+})
+
+t.test('a snapshot folder that was moved is known again', async t => {
+  const folder = t.testdir()
+  const path = join(folder, 'app.db')
+  makeDatabase(path).close()
+  const writer = writerFor(t, path)
+  await writer.createSnapshot('a')
+  await writer.close()
+  renameSync(join(folder, 'backups'), join(folder, 'moved'))
+  t.match(await writerFor(t, path, { snapshotDir: join(folder, 'moved') }).getSnapshot('a'), { name: 'a' })
+})

@@ -157,3 +157,30 @@ for (const name of HOOKS) {
     await t.rejects(recoverable(t, { [name]: 'log it' }), { code: 'FST_SNAPSHOT_INVALID_OPTION', message: new RegExp(name) })
   })
 }
+
+t.test('a hook that never ends keeps a restore from beginning, and nothing else', async t => {
+  const { path, writer, before } = await recoverable(t, { replaceTimeout: 50, onBeforeRestore: async () => { await new Promise(() => {}) } })
+  await t.rejects(writer.restoreFromSnapshot('a'), { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /onBeforeRestore refused it: it was not done after 50 ms; the live database is unchanged/ })
+  t.same(contentOf(path), before)
+})
+
+t.test('nor does it keep the application from closing', async t => {
+  const asked = Promise.withResolvers<void>()
+  const { writer } = await recoverable(t, { onBeforeRestore: async () => { asked.resolve(); await new Promise(() => {}) } })
+  const cancelled = t.rejects(writer.restoreFromSnapshot('a'), { code: 'FST_SNAPSHOT_CANCELLED' })
+  await asked.promise
+  await writer.close()
+  await cancelled
+})
+
+t.test('where the database was removed, the application is told as well, and who has it open still is named', { skip: process.platform !== 'linux' && 'Linux shows open files' }, async t => {
+  const told: Told = []
+  const { path, writer, log } = await recoverable(t, noting(told))
+  const host = await BackgroundScript.start<number>(t, 'hold-open', path)
+  rmSync(path)
+  told.length = 0
+  const { replacement } = await writer.restoreFromSnapshot('a')
+  t.match(replacement, { path, reason: 'there was no file', heldBy: [host.child.pid] })
+  t.same(told.map(([name]) => name), ['onBeforeRestore', 'onBeforeReplace', 'onAfterReplace', 'onRestored'])
+  t.ok(log.some(({ level, message }) => level === 'error' && /have the database open that was removed/.test(message)))
+})

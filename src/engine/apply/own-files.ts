@@ -17,7 +17,7 @@ export const asideFile = (path: string, id: string): string => `${path}.${id}.ol
 /** Where the database is, or would be made by SQLite: links are followed, one to nowhere as well. */
 export function fileBehind (path: string): string {
   if (existsSync(path)) return realpathSync(path)
-  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? fileBehind(resolve(dirname(path), readlinkSync(path))) : path
+  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? fileBehind(resolve(realpathSync(dirname(path)), readlinkSync(path))) : path
 }
 
 /** Removes the new file of a change that ended before it was in its place; without an id, those of all changes. */

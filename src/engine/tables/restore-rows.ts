@@ -38,14 +38,14 @@ function copyRows (database: Database.Database, snapshot: Table, live: Table): n
   const isSame = rowid === null && columns.length === live.columns.length && columns.every((name, index) => isSameName(name, String(snapshot.columns[index]?.name)))
   const list = [...rowid === null ? [] : [rowid], ...columns.map(quoted)].join(', ')
   const [into, from] = isSame ? ['', '*'] : [`(${list})`, list] // tables that are alike SQLite copies as they are stored
-  return database.prepare(`INSERT INTO main.${quoted(live.name)} ${into} SELECT ${from} FROM snapshot.${quoted(snapshot.name)}`).run().changes
+  return database.prepare(`INSERT OR ABORT INTO main.${quoted(live.name)} ${into} SELECT ${from} FROM snapshot.${quoted(snapshot.name)}`).run().changes
 }
 
 function addMissingRows (database: Database.Database, snapshot: Table, live: Table): number {
   const comparison = comparisonOf(database, snapshot, live)
   const { key, columns } = comparison
   const [table, list] = [quoted(live.name), columns.map(quoted).join(', ')]
-  const insert = (rows: string): number => database.prepare(`INSERT INTO main.${table} (${list}) ${rows}`).run().changes
+  const insert = (rows: string): number => database.prepare(`INSERT OR ABORT INTO main.${table} (${list}) ${rows}`).run().changes
   const withKey = key === null
     ? 0
     : insert(`SELECT ${list} FROM snapshot.${table} AS s NOT INDEXED WHERE NOT (${isKeyless('s', key)}) AND NOT EXISTS (SELECT 1 FROM main.${table} AS l WHERE ${sameKey(key)})`)

@@ -1,7 +1,7 @@
-import { closeSync, openSync, statSync, symlinkSync } from 'node:fs'
+import { closeSync, openSync, rmSync, statSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { processesWith } from '../../../src/engine/apply/open-files.ts'
+import { processesWith, processesWithRemoved } from '../../../src/engine/apply/open-files.ts'
 import { makeDatabase } from '../../helpers/databases.ts'
 import { BackgroundScript } from '../../helpers/run-script.ts'
 
@@ -28,4 +28,19 @@ t.test('processes that do not show what they have open, and what they have open 
 t.test('where the system does not show any, none are found', async t => {
   const folder = t.testdir({ file: 'x' })
   t.same(processesWith(statSync(join(folder, 'file')), join(folder, 'proc')), [])
+})
+
+t.test('those are found, too, that have a file open which was removed', { skip: process.platform !== 'linux' && 'Linux shows open files' }, async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeDatabase(path, { journalMode: 'delete' }).close()
+  const { child } = await BackgroundScript.start(t, 'hold-open', path)
+  t.same(processesWithRemoved(path), [])
+  rmSync(path)
+  t.same(processesWithRemoved(path), [child.pid])
+})
+
+t.test('engines are no applications', async t => {
+  const folder = t.testdir({ file: 'x', proc: { 7: { fd: {}, cmdline: 'node\0/app/dist/engine/child.js\0low\0' }, 9: { fd: {}, cmdline: 'node\0server.js\0' } } })
+  for (const id of ['7', '9']) symlinkSync(join(folder, 'file'), join(folder, 'proc', id, 'fd', '3'))
+  t.same(processesWith(statSync(join(folder, 'file')), join(folder, 'proc')), [9])
 })

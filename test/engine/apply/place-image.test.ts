@@ -1,9 +1,10 @@
 import Database from 'better-sqlite3'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
 import { syncBuiltinESMExports } from 'node:module'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { fileBehind } from '../../../src/engine/apply/own-files.ts'
 import { placeImage } from '../../../src/engine/apply/place-image.ts'
 import { contentOf, makeDatabase } from '../../helpers/databases.ts'
 
@@ -36,4 +37,11 @@ t.test('the log of a database that the application makes meanwhile stays where i
   t.equal(readFileSync(`${path}-wal`, 'utf8'), 'an old log')
   t.same(readdirSync(folder).sort(), ['app.db', 'app.db-wal', 'image.db'])
   new Database(path).close()
+})
+
+t.test('links are followed as the system does, those in a folder that is a link itself as well', async t => {
+  const folder = t.testdir({ disk: { sub: {}, store: {} } })
+  symlinkSync(join('disk', 'sub'), join(folder, 'current'))
+  symlinkSync(join('..', 'store', 'app.db'), join(folder, 'disk', 'sub', 'app.db'))
+  t.equal(fileBehind(join(folder, 'current', 'app.db')), join(realpathSync(folder), 'disk', 'store', 'app.db'))
 })

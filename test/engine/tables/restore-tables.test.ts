@@ -371,3 +371,10 @@ t.test('whatever the rows: replaced ones are the snapshot\'s, missing ones are a
     t.same(all(files.path), all(files.image))
   }), { numRuns: 12 })
 })
+
+t.test('what a schema says of conflicts takes no row away', async t => {
+  const replacing = makeTwo(t, 'CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT UNIQUE ON CONFLICT REPLACE, note TEXT)', "INSERT INTO users VALUES (1, 'a@x', 'old')", "INSERT INTO users VALUES (2, 'a@x', 'new')")
+  await isRefused(t, replacing, ['users'], /UNIQUE constraint failed/, 'missing-rows')
+  const ignoring = makeTwo(t, 'CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT)', "INSERT INTO users VALUES (1, 'a@x'), (2, 'A@X')", 'DROP TABLE users; CREATE TABLE users (id INTEGER PRIMARY KEY, email TEXT COLLATE NOCASE UNIQUE ON CONFLICT IGNORE)')
+  await isRefused(t, ignoring, ['users'], /UNIQUE constraint failed/)
+})
