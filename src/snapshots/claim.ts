@@ -42,9 +42,18 @@ export function requireClaim ({ database, databaseName, snapshotDir }: SnapshotS
  * other has begun for a killed process's.
  */
 function requireOneCatalog (note: string, nameFile: string, database: string): void {
-  const [owner = '', other = nameFile] = existsSync(note) ? readFileSync(note, 'utf8').split('\n') : []
+  const [owner = '', other = nameFile] = linesOf(note)
   if (other === nameFile || !existsSync(other) || !isSameFile(owner, database)) return
   throw taken('snapshotDir', `${database} is looked after by another snapshot folder or name already, ${other}; use the same snapshotDir and databaseName`, nameFile, note)
+}
+
+/** None where the file is missing or cannot be read; taking the place says why. */
+function linesOf (file: string): string[] {
+  try {
+    return readFileSync(file, 'utf8').split('\n')
+  } catch {
+    return []
+  }
 }
 
 /** Notes whose a place is. @returns the other database that has it, or null */
