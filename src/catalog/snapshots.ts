@@ -58,12 +58,12 @@ export function recordCreationFailed (catalog: Catalog, id: string, error: Recor
 
 /**
  * By id or name, deleted ones left out; of one name, the usable one of this deployment, else another's, else the newest. What an
- * index leads to is looked at, as a damaged one would lead to another snapshot.
+ * index leads to is looked at by its id, too: a damaged one would lead to another snapshot, and SQLite takes the name from it.
  */
 export function findSnapshot (catalog: Catalog, database: string, reference: string): SnapshotRow | undefined {
   const rowsBy = (column: 'id' | 'name'): SnapshotRow[] => catalog.read(query => query.select().from(snapshots)
     .where(and(present(database), eq(snapshots[column], reference)))
-    .orderBy(desc(snapshots.sequence)).all()).filter(row => row[column] === reference)
+    .orderBy(desc(snapshots.sequence)).all()).filter(({ id }) => findById(catalog, id)?.[column] === reference)
   const named = rowsBy('name')
   const usable = named.filter(row => row.status !== 'FAILED')
   return usable.find(row => row.source === catalog.source) ?? usable[0] ?? named[0] ?? rowsBy('id')[0]
@@ -71,8 +71,7 @@ export function findSnapshot (catalog: Catalog, database: string, reference: str
 
 /** By id, a deleted one as well. */
 export function findById (catalog: Catalog, id: string): SnapshotRow | undefined {
-  const found = catalog.read(query => query.select().from(snapshots).where(eq(snapshots.id, id)).get())
-  return found?.id === id ? found : undefined
+  return catalog.read(query => query.select().from(snapshots).where(eq(snapshots.id, id)).get())
 }
 
 /** Whether a name belongs to a snapshot of this deployment, or of another one. */

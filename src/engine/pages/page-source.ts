@@ -1,5 +1,6 @@
 import { fstatSync, openSync, statSync } from 'node:fs'
 import type Database from 'better-sqlite3'
+import { codeOf, messageOf } from '../../errors.ts'
 import { askOften } from '../ask-often.ts'
 import { fileState, type FileState } from './file-state.ts'
 import { HEADER_BYTES, parseHeader, type DatabaseHeader } from '../database-header.ts'
@@ -25,6 +26,7 @@ export function pagesOf (files: PageFiles, pageCount: number, state: FileState |
 /**
  * Does something with the pages of a database as it is at one moment, read directly; where that turns out to be impossible,
  * even in the middle, something else within a read transaction that is pinned.
+ * @throws NotDirectlyReadable where SQLite cannot read it either: the database is damaged
  */
 export async function readDirectly<T> (database: Database.Database, direct: (pages: PageSource) => Promise<T>, otherwise: (reason: string) => Promise<T>): Promise<T> {
   try {
@@ -32,9 +34,12 @@ export async function readDirectly<T> (database: Database.Database, direct: (pag
   } catch (error) {
     if (!(error instanceof NotDirectlyReadable)) throw error
     if (!database.inTransaction) pin(database)
-    return await otherwise(error.message)
+    return await otherwise(error.message).catch((failure: unknown) => { throw isUnreadable(failure) ? new NotDirectlyReadable(`${error.message}, and SQLite cannot read it either: ${messageOf(failure)}`, { cause: failure }) : failure })
   }
 }
+
+/** Such as a log that ends before its index says. */
+const isUnreadable = (error: unknown): boolean => /^SQLITE_IOERR(_SHORT_READ)?$/.test(String(codeOf(error)))
 
 /** The write-ahead log and its index, as descriptors, and what the index said when the transaction was pinned. */
 interface Log { frames: number, index: number, pinned: WalIndexHeader }

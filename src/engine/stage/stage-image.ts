@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3'
-import { messageOf } from '../../errors.ts'
+import { codeOf, messageOf } from '../../errors.ts'
 import { sha256Hex } from '../../format/checksum.ts'
 import { decompressFrame } from '../../format/frame.ts'
 import type { Manifest } from '../../format/manifest.ts'
@@ -62,15 +62,18 @@ async function readMap ({ pack, offset, storedLength, rawLength, sha256 }: Manif
 
 function checkStaged (file: string): string[] {
   const database = new Database(file)
-  const errors = inspectAnyhow(database)
-  database.close()
-  return errors
+  try {
+    return inspectAnyhow(database)
+  } finally {
+    database.close()
+  }
 }
 
 function inspectAnyhow (database: Database.Database): string[] {
   try {
     return inspect(database, 'quick').errors
   } catch (error) {
+    if (/^SQLITE_(IOERR|FULL|CANTOPEN)/.test(String(codeOf(error)))) throw error // of the disk, not of the image
     return [messageOf(error)]
   }
 }
