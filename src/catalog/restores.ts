@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNotNull, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, isNotNull, sql } from 'drizzle-orm'
 import type { Catalog, CatalogDatabase } from './catalog.ts'
 import { increment, observeSeconds } from './metric-values.ts'
 import { restores, snapshots, type RestoreRow, type RestoreStatus } from './schema.ts'
@@ -62,6 +62,13 @@ export function lastRestores (catalog: Catalog, database: string, limit: number)
 export function lastRestoreOf (catalog: Catalog, database: string, snapshotName: string): RestoreRow | undefined {
   return catalog.read(query => query.select().from(restores)
     .where(and(eq(restores.database, database), eq(restores.snapshotName, snapshotName), inArray(restores.kind, ['restore', 'tables'])))
+    .orderBy(desc(BEGUN)).limit(1).get())
+}
+
+/** The last change of the live database that succeeded after a restore began. */
+export function lastChangeSince (catalog: Catalog, { database, id }: RestoreRow): RestoreRow | undefined {
+  return catalog.read(query => query.select().from(restores)
+    .where(and(eq(restores.database, database), eq(restores.status, 'SUCCESS'), gt(BEGUN, sql`(select rowid from restores where id = ${id})`)))
     .orderBy(desc(BEGUN)).limit(1).get())
 }
 
