@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, isNotNull } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, isNotNull, sql } from 'drizzle-orm'
 import type { Catalog, CatalogDatabase } from './catalog.ts'
 import { increment, observeSeconds } from './metric-values.ts'
 import { restores, snapshots, type RestoreRow, type RestoreStatus } from './schema.ts'
@@ -6,6 +6,8 @@ import { restores, snapshots, type RestoreRow, type RestoreStatus } from './sche
 const UNDER_WAY: RestoreStatus[] = ['REQUESTED', 'STAGED', 'BACKED_UP', 'APPLYING', 'VERIFYING']
 /** What counts as a restore in the metrics: a rollback is an outcome of one. */
 const COUNTED: Array<RestoreRow['kind']> = ['restore', 'tables', 'reset']
+/** The order in which restores began. Their times do not tell it: clocks are set back. */
+const BEGUN = sql`restores.rowid`
 
 export function insertRestore (catalog: Catalog, row: Pick<RestoreRow, 'id' | 'database' | 'snapshotId' | 'snapshotName' | 'requestedAt' | 'kind'>): void {
   catalog.write(database => database.insert(restores).values({ ...row, status: 'REQUESTED', times: { REQUESTED: row.requestedAt } }).run())
@@ -53,18 +55,25 @@ export function restoresUnderWay (catalog: Catalog, database: string): RestoreRo
 
 /** The last restores, the newest first. */
 export function lastRestores (catalog: Catalog, database: string, limit: number): RestoreRow[] {
-  return catalog.read(query => query.select().from(restores).where(eq(restores.database, database)).orderBy(desc(restores.requestedAt)).limit(limit).all())
+  return catalog.read(query => query.select().from(restores).where(eq(restores.database, database)).orderBy(desc(BEGUN)).limit(limit).all())
 }
 
 /** The last restore of a snapshot. */
 export function lastRestoreOf (catalog: Catalog, database: string, snapshotName: string): RestoreRow | undefined {
   return catalog.read(query => query.select().from(restores)
     .where(and(eq(restores.database, database), eq(restores.snapshotName, snapshotName), inArray(restores.kind, ['restore', 'tables'])))
-    .orderBy(desc(restores.requestedAt)).limit(1).get())
+    .orderBy(desc(BEGUN)).limit(1).get())
+}
+
+/** The last change of the live database that succeeded after a restore began. */
+export function lastChangeSince (catalog: Catalog, { database, id }: RestoreRow): RestoreRow | undefined {
+  return catalog.read(query => query.select().from(restores)
+    .where(and(eq(restores.database, database), eq(restores.status, 'SUCCESS'), gt(BEGUN, sql`(select rowid from restores where id = ${id})`)))
+    .orderBy(desc(BEGUN)).limit(1).get())
 }
 
 /** The restores that some backups were made by, by the backup's path. */
 export function restoresByBackup (catalog: Catalog, database: string): Map<string, RestoreRow> {
-  const rows = catalog.read(query => query.select().from(restores).where(and(eq(restores.database, database), isNotNull(restores.preRestoreBackup))).orderBy(restores.requestedAt).all())
+  const rows = catalog.read(query => query.select().from(restores).where(and(eq(restores.database, database), isNotNull(restores.preRestoreBackup))).orderBy(BEGUN).all())
   return new Map(rows.map(row => [String(row.preRestoreBackup), row]))
 }

@@ -82,6 +82,7 @@ export const SalvageArguments = Type.Object({
   timeLimit: Type.Optional(Type.Integer({ minimum: 1, maximum: 0x7fffffff, description: 'a whole number of milliseconds from 1 to 2147483647' }))
 }, closed)
 export const TablesArgument = Tables
+export const NameArgument = Text
 export const RestoreTablesArguments = Type.Object({ mode: Type.Optional(Mode), before }, closed)
 export const RollbackArguments = Type.Object({ backup: RollbackBody.properties.backup }, closed)
 export const ResetArguments = Type.Object({ from: ResetBody.properties.from }, closed)

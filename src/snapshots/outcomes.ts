@@ -132,8 +132,10 @@ export interface RecoveryResult {
   /** Name of the snapshot whose restore had failed. */
   snapshot: string
   restoreId: string
-  /** False where the database had its old content already. */
+  /** False where the database had its old content already, or was changed again since. */
   isRolledBack: boolean
+  /** The last change of the database that succeeded since that restore, if any: what it brought is what there is, and stays. */
+  supersededBy: RecordedRestore | null
   /** The backup of that restore; null where it came to none, as nothing was changed. */
   backup: string | null
   /** The content until the rollback. */

@@ -22,15 +22,22 @@ export function listBackups ({ catalog, settings: { recoveryDir, databaseName } 
 }
 
 /**
- * A backup by its name or path; without one, the newest from before a restore.
+ * A backup by its name or path; without one, that of the last restore.
  * @throws FST_SNAPSHOT_NOT_FOUND
  */
 export function findBackup (context: SnapshotContext, reference: string | undefined): PreRestoreBackup {
+  const { recoveryDir } = context.settings
   const backups = listBackups(context)
-  const isLatest = reference === undefined || ['', '.db'].some(ending => [`pre_restore_latest${ending}`, join(context.settings.recoveryDir, `pre_restore_latest${ending}`)].includes(reference))
-  const found = isLatest ? backups.find(({ kind }) => kind === 'pre_restore') : backups.find(({ name, path }) => [name, `${name}.db`, path].includes(reference))
+  const isLatest = reference === undefined || ['', '.db'].some(ending => [`pre_restore_latest${ending}`, join(recoveryDir, `pre_restore_latest${ending}`)].includes(reference))
+  const found = isLatest ? latestOf(backups, recoveryDir) : backups.find(({ name, path }) => [name, `${name}.db`, path].includes(reference))
   if (found === undefined) throw new NotFoundError(reference === undefined ? 'pre-restore backup yet' : `pre-restore backup ${JSON.stringify(reference)}; list them to see their names`)
   return found
+}
+
+/** The one that the link names; where that is not there, the newest from before a restore, as far as clocks tell. */
+function latestOf (backups: PreRestoreBackup[], recoveryDir: string): PreRestoreBackup | undefined {
+  const named = latestIn(recoveryDir)
+  return backups.find(({ path }) => path === named) ?? backups.find(({ kind }) => kind === 'pre_restore')
 }
 
 /**
@@ -39,9 +46,11 @@ export function findBackup (context: SnapshotContext, reference: string | undefi
  */
 export function removeOldBackups (context: SnapshotContext, made: string | null): void {
   const { preRestoreBackups: { keepLast, maxAge }, recoveryDir } = context.settings
-  const now = Date.now()
+  const all = listBackups(context)
+  // A clock that is ahead for once must not make all of them old: the one before what was just made has to be that late, too.
+  const now = Math.min(Date.now(), ...all.filter(({ path }) => path !== made).slice(0, 1).map(({ createdAt }) => Date.parse(createdAt)))
   const kept = [made, latestIn(recoveryDir)]
-  for (const backups of Map.groupBy(listBackups(context), ({ kind }) => kind).values()) {
+  for (const backups of Map.groupBy(all, ({ kind }) => kind).values()) {
     for (const { path, createdAt } of backups.filter((backup, index) => index > 0 && !kept.includes(backup.path) && (index >= keepLast || now - Date.parse(backup.createdAt) > maxAge))) {
       try {
         rmSync(path)

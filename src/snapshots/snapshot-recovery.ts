@@ -1,9 +1,10 @@
 import { lastIntegrityCheck } from '../catalog/integrity-checks.ts'
-import { lastRestoreOf, lastRestores } from '../catalog/restores.ts'
+import { lastChangeSince, lastRestoreOf, lastRestores } from '../catalog/restores.ts'
+import type { RestoreRow } from '../catalog/schema.ts'
 import { NotFoundError, RestoreFailedError } from '../errors.ts'
 import { snapshotSettings, type SnapshotOptions } from '../options.ts'
 import { requireFit } from '../schemas/fit.ts'
-import { IntegrityBody, PathArgument, ResetArguments, RollbackArguments, SalvageArguments } from '../schemas/requests.ts'
+import { IntegrityBody, NameArgument, PathArgument, ResetArguments, RollbackArguments, SalvageArguments } from '../schemas/requests.ts'
 import { tellHook } from './call-hook.ts'
 import { checkLiveDatabase, foundMissing } from './check-live-database.ts'
 import { SnapshotContext } from './context.ts'
@@ -91,7 +92,7 @@ export class SnapshotRecovery {
   /** The last hundred restores, rollbacks and resets, the newest first. */
   listRestores (): RecordedRestore[] {
     const { catalog, settings: { databaseName } } = this.#context
-    return lastRestores(catalog, databaseName, RESTORES_SHOWN).map(({ id, kind, snapshotName, status, times, preRestoreBackup, error }) => ({ id, kind, snapshot: snapshotName, status, times: { ...times }, preRestoreBackup, error }))
+    return lastRestores(catalog, databaseName, RESTORES_SHOWN).map(recorded)
   }
 
   /**
@@ -106,25 +107,29 @@ export class SnapshotRecovery {
 
   /**
    * After a restore that failed: makes sure that the database has the content from before it. A restore rolls back by itself;
-   * this does what that could not, and tells what is the case.
+   * this does what that could not, and tells what is the case. Where the database was rolled back, restored or reset since, it
+   * changes nothing, so that it may be called again.
    * @param snapshot name of the snapshot that was being restored
    * @param error what the restore threw, for the log
-   * @throws FST_SNAPSHOT_NOT_FOUND (there was no restore of that snapshot, or its backup was removed), FST_SNAPSHOT_RESTORE_FAILED
-   * (before it there was nothing that SQLite could read)
+   * @throws FST_SNAPSHOT_NOT_FOUND (there was no restore of that snapshot, or its backup was removed), FST_SNAPSHOT_INVALID_REQUEST,
+   * FST_SNAPSHOT_RESTORE_FAILED (before it there was nothing that SQLite could read)
    */
   async recoverFromFailedRestore (snapshot: string, error?: unknown): Promise<RecoveryResult> {
+    requireFit(NameArgument, snapshot, 'snapshot')
     return await runChange(this.#context, async signal => {
       const { catalog, logger, settings: { databaseName, recoveryDir } } = this.#context
       const restore = lastRestoreOf(catalog, databaseName, snapshot)
       if (restore === undefined) throw new NotFoundError(`restore of ${JSON.stringify(snapshot)}; the restores are listed by listRestores()`)
       logger.warn({ err: error, snapshot, restoreId: restore.id, status: restore.status }, 'Recovery from a failed restore')
-      const isOld = restore.status === 'ROLLED_BACK' || restore.isApplied === false
-      if (!isOld && restore.preRestoreBackup === null) throw new RestoreFailedError(`it was applied, and before it there was nothing that SQLite could read; the files that were there, if any, are in a quarantine folder in ${recoveryDir}`)
-      const result = isOld ? null : await this.#rollBack(findBackup(this.#context, String(restore.preRestoreBackup)), signal)
+      const later = lastChangeSince(catalog, restore)
+      const isDone = later !== undefined || restore.status === 'ROLLED_BACK' || restore.isApplied === false
+      if (!isDone && restore.preRestoreBackup === null) throw new RestoreFailedError(`it was applied, and before it there was nothing that SQLite could read; the files that were there, if any, are in a quarantine folder in ${recoveryDir}`)
+      const result = isDone ? null : await this.#rollBack(findBackup(this.#context, String(restore.preRestoreBackup)), signal)
       return {
         snapshot,
         restoreId: restore.id,
         isRolledBack: result !== null,
+        supersededBy: later === undefined ? null : recorded(later),
         backup: restore.preRestoreBackup,
         safetyCopy: result?.safetyCopy ?? null,
         integrity: result?.integrity ?? await checkLiveDatabase(this.#context, 'quick')
@@ -174,4 +179,8 @@ export class SnapshotRecovery {
   async close (): Promise<void> {
     await this.#context.close()
   }
+}
+
+function recorded ({ id, kind, snapshotName, status, times, preRestoreBackup, error }: RestoreRow): RecordedRestore {
+  return { id, kind, snapshot: snapshotName, status, times: { ...times }, preRestoreBackup, error }
 }

@@ -1,8 +1,10 @@
 import { existsSync, mkdirSync, readdirSync, realpathSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { makeDatabase } from '../helpers/databases.ts'
-import { openWriter, recoverable, type Recoverable } from '../helpers/recoverable.ts'
+import { restores } from '../../src/catalog/schema.ts'
+import type { SnapshotWriter } from '../../src/index.ts'
+import { contentOf, makeDatabase } from '../helpers/databases.ts'
+import { change, openWriter, recoverable, type Recoverable } from '../helpers/recoverable.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 
@@ -74,7 +76,7 @@ t.test('the too old are removed, but for the newest of each kind', async t => {
   const setUp = await recoverable(t, { preRestoreBackups: { maxAge: 30 * DAY_MS } })
   const { recovery, writer } = setUp
   await withBackups(setUp, 2)
-  for (const [number, { path }] of writer.recovery.listPreRestoreBackups().entries()) age(path, 31 + number)
+  for (const [number, { path }] of writer.recovery.listPreRestoreBackups().slice(1).entries()) age(path, 31 + number)
   const [, rollback] = writer.recovery.listPreRestoreBackups()
   await writer.recovery.rollback()
   t.same(writer.recovery.listPreRestoreBackups().map(({ kind }) => kind), ['pre_rollback', 'pre_reset', 'pre_restore'])
@@ -105,6 +107,44 @@ t.test('where the clock was ahead, what was just made is not taken for old, and 
   made.push(preRestoreBackup)
   isKept()
   t.equal(latestOf(recovery), preRestoreBackup)
+})
+
+t.test('where the clock was ahead for one restore, none is taken for old', async t => {
+  const { writer } = await recoverable(t)
+  for (let time = 0; time < 4; time++) await writer.restoreFromSnapshot('a')
+  const backups = writer.recovery.listPreRestoreBackups()
+  for (const { path } of backups) age(path, 60) // they were made just now, by a clock that is right
+  await writer.restoreFromSnapshot('a')
+  t.equal(writer.recovery.listPreRestoreBackups().length, 5)
+})
+
+t.test('where the clock was set back, a rollback goes to the last restore, and so does recovery', async t => {
+  for (const back of [
+    async ({ recovery }: SnapshotWriter) => await recovery.rollback(),
+    async ({ recovery }: SnapshotWriter) => await recovery.rollback({ backup: 'pre_restore_latest' }),
+    async ({ recovery }: SnapshotWriter) => await recovery.recoverFromFailedRestore('a')
+  ]) {
+    const { path, context, writer } = await recoverable(t)
+    const first = await writer.restoreFromSnapshot('a')
+    age(String(first.preRestoreBackup), -2)
+    const ahead = new Date(Date.now() + 2 * DAY_MS).toISOString()
+    context.catalog.write(database => database.update(restores).set({ requestedAt: ahead }).run())
+    change(path, 'DELETE FROM items WHERE id > 10')
+    const before = contentOf(path)
+    const second = await writer.restoreFromSnapshot('a')
+    t.same(writer.recovery.listRestores().map(({ id }) => id), [second.restoreId, first.restoreId], 'they are listed as they were made')
+    t.match(await back(writer), { backup: second.preRestoreBackup })
+    t.same(contentOf(path), before)
+  }
+})
+
+t.test('where the link names nothing, the newest by its time is taken', async t => {
+  const { recovery, writer } = await recoverable(t)
+  const { preRestoreBackup } = await writer.restoreFromSnapshot('a')
+  for (const lose of [() => { rmSync(join(recovery, 'pre_restore_latest.db')) }, () => { symlinkSync('gone.db', join(recovery, 'pre_restore_latest.db')) }]) {
+    lose()
+    t.match(await writer.recovery.rollback(), { backup: preRestoreBackup })
+  }
 })
 
 t.test('one that cannot be removed is logged, and keeps nothing from happening', async t => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, constants, copyFileSync, existsSync, openSync, readFileSync, readSync } from 'node:fs'
+import { closeSync, constants, copyFileSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs'
 import { basename } from 'node:path'
 import { SnapshotDamagedError } from '../../errors.ts'
 import { explained } from '../target-database.ts'
@@ -27,13 +27,17 @@ export function noteChecksum (backup: string): void {
 /**
  * Copies a backup.
  * @returns whether it is known to be what was backed up: there may be no note
- * @throws FST_SNAPSHOT_DAMAGED where it is not any more
+ * @throws FST_SNAPSHOT_DAMAGED where it is not any more, or has nothing in it and no note says that it had not
  */
 export async function takeBackup ({ backup, copy }: TakeBackupInput): Promise<boolean> {
   return explained({ path: copy, lockTimeoutMs: 0 }, () => {
     copyFileSync(backup, copy, constants.COPYFILE_FICLONE | constants.COPYFILE_EXCL)
     const note = checksumFile(backup)
-    if (!existsSync(note)) return false
+    if (!existsSync(note)) {
+      // To SQLite nothing at all is a sound database.
+      if (statSync(copy).size === 0) throw new SnapshotDamagedError(`the backup ${backup} is empty, and there is no checksum to tell whether it was when it was made. Nothing was changed. Choose another backup`)
+      return false
+    }
     const [noted] = readFileSync(note, 'latin1').split(' ')
     const found = sha256Of(copy)
     if (noted !== found) throw new SnapshotDamagedError(`the backup ${backup} has changed since it was made: its sha256 is ${found}, and ${note} says ${String(noted).slice(0, 64)}. Nothing was changed. Choose another backup`)

@@ -24,6 +24,14 @@ t.test('one without a checksum is taken, and is not known to be what it was', as
   t.equal(await takeBackup({ backup: join(folder, 'backup.db'), copy: join(folder, 'copy.db') }), false)
 })
 
+t.test('an empty one is taken only where its checksum says that it was empty', async t => {
+  const folder = t.testdir({ 'backup.db': '' })
+  const backup = join(folder, 'backup.db')
+  await t.rejects(takeBackup({ backup, copy: join(folder, 'first.db') }), { code: 'FST_SNAPSHOT_DAMAGED', message: /backup\.db is empty, and there is no checksum/ })
+  noteChecksum(backup)
+  t.equal(await takeBackup({ backup, copy: join(folder, 'second.db') }), true)
+})
+
 t.test('a checksum that was cut short, or never was one, is no proof', async t => {
   const folder = t.testdir({ 'backup.db': 'content' })
   for (const [number, note] of ['', 'nothing', 'ab'.repeat(500)].entries()) {
