@@ -185,8 +185,11 @@ function inTransaction<T> (sqlite: Database.Database, change: (database: Catalog
 /** The disk does not take a change now, or another process holds the catalog for long. */
 const isDiskFailure = (error: unknown): boolean => /^SQLITE_(FULL|IOERR|BUSY)/.test(String(codeOf(error)))
 
-/** SQLite finds its pages damaged, its schema is not what the queries are made for, or a column with JSON holds something else. */
-const isDamage = (error: unknown): boolean => error instanceof SyntaxError || /^SQLITE_(CORRUPT|NOTADB|ERROR)/.test(String(codeOf(error)))
+/**
+ * SQLite finds its pages damaged, its schema is not what the queries are made for, an index holds what the table does not, or a
+ * column with JSON something else.
+ */
+const isDamage = (error: unknown): boolean => error instanceof SyntaxError || /^SQLITE_(CORRUPT|NOTADB|ERROR|CONSTRAINT_PRIMARYKEY)/.test(String(codeOf(error)))
 
 /** A copy that takes changes while the disk does not. Bytes 18 and 19 of the header are the journal mode, 1 is not WAL. */
 function copyInMemory (sqlite: Database.Database): Database.Database {

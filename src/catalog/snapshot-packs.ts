@@ -6,7 +6,7 @@ import { damagedPacks, snapshotPacks, snapshots, USABLE } from './schema.ts'
 /** Notes which packs a snapshot needs, in place of what was noted before. */
 export function recordPacks (database: CatalogDatabase, snapshotId: string, packs: readonly string[]): void {
   database.delete(snapshotPacks).where(eq(snapshotPacks.snapshotId, snapshotId)).run()
-  for (const packId of packs) database.insert(snapshotPacks).values({ snapshotId, packId }).onConflictDoNothing().run()
+  for (const packId of packs) database.insert(snapshotPacks).values({ snapshotId, packId }).run()
 }
 
 export function packsOf (catalog: Catalog, snapshotId: string): string[] {

@@ -6,12 +6,16 @@ export interface MendCatalogInput { path: string }
 /** What was wrong with the catalog, and what still is. */
 export interface MendedCatalog { found: string[], left: string[] }
 
-/** Holds every index of the catalog against its table, and makes them anew where one is wrong: the host does not wait for that. */
+/**
+ * Holds every index of the catalog against its table, and makes them anew where one is wrong: the host does not wait for that. It may
+ * as well be the table that was wrong, so what the catalog knew of packs is forgotten: then no pack is removed before the
+ * manifests are asked.
+ */
 export async function mendCatalog ({ path }: MendCatalogInput): Promise<MendedCatalog> {
   const database = new Database(path, { fileMustExist: true })
   try {
     const found = problemsOf(database)
-    if (found.length > 0) database.exec('REINDEX')
+    if (found.length > 0) database.exec('DELETE FROM snapshotPacks; REINDEX')
     return { found, left: found.length > 0 ? problemsOf(database) : [] }
   } catch (error) {
     return { found: [messageOf(error)], left: [messageOf(error)] }

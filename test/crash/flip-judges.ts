@@ -27,13 +27,16 @@ const decoded = (decode: (bytes: Buffer) => unknown) => async (_place: FlipPlace
   }
 }
 
-/** A verification of a snapshot that needs the pack, and a restore of another. */
+/** A restore of a snapshot that needs the pack, and verifications of those that do until one finds it. */
 const judgePack: Judge = async (place, { file, number }) => {
   const pack = basename(join(file, '..'))
   const names = [...place.manifests].filter(([, { packs, map }]) => map.pack === pack || packs.some(({ id }) => id === pack)).map(([name]) => name)
   reader ??= writerHere(place.path, join(place.folder, 'reader'), place.backups)
-  const isDetected = !(await reader.verifySnapshot(names[(number + 1) % names.length] as string)).isHealthy
-  const { isRestored, problems } = await restoreOne(place, reader, names[number % names.length] as string)
+  const inTurn = names.map((_, index) => names[(number + index) % names.length] as string)
+  const { isRestored, problems } = await restoreOne(place, reader, inTurn[0] as string)
+  let isDetected = false
+  for (const name of inTurn.reverse()) isDetected ||= !(await reader.verifySnapshot(name)).isHealthy
+  if (!isDetected) problems.push('no verification finds it')
   return { outcome: isDetected || !isRestored ? 'detected' : 'harmless', problems }
 }
 
