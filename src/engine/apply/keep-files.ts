@@ -26,6 +26,7 @@ export async function keepFiles ({ path, folder }: KeepFilesInput): Promise<bool
   const partial = join(dirname(folder), `.${basename(folder)}.partial`)
   try {
     const database = fileBehind(path) // where it is a link, its log is beside the file
+    rmSync(partial, { recursive: true, force: true })
     mkdirSync(partial, { recursive: true, mode: 0o700 })
     const copies = copyUnchanged(['', ...COMPANIONS].map(suffix => database + suffix), partial)
     for (const copy of copies) syncFile(copy)
