@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import { and, desc, eq, gt, inArray, isNotNull, sql } from 'drizzle-orm'
 import type { Catalog, CatalogDatabase } from './catalog.ts'
 import { increment, observeSeconds } from './metric-values.ts'
@@ -72,8 +73,8 @@ export function lastChangeSince (catalog: Catalog, { database, id }: RestoreRow)
     .orderBy(desc(BEGUN)).limit(1).get())
 }
 
-/** The restores that some backups were made by, by the backup's path. */
+/** The restores that some backups were made by, by the name of the backup's file: its folder may have been moved. */
 export function restoresByBackup (catalog: Catalog, database: string): Map<string, RestoreRow> {
   const rows = catalog.read(query => query.select().from(restores).where(and(eq(restores.database, database), isNotNull(restores.preRestoreBackup))).orderBy(BEGUN).all())
-  return new Map(rows.map(row => [String(row.preRestoreBackup), row]))
+  return new Map(rows.map(row => [basename(String(row.preRestoreBackup)), row]))
 }

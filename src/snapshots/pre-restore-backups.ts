@@ -1,6 +1,7 @@
 import { lstatSync, readdirSync, realpathSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { restoresByBackup } from '../catalog/restores.ts'
+import type { RestoreRow } from '../catalog/schema.ts'
 import { messageOf, NotFoundError } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import type { PreRestoreBackup } from './outcomes.ts'
@@ -16,9 +17,14 @@ export function listBackups ({ catalog, settings: { recoveryDir, databaseName } 
     const path = join(recoveryDir, file)
     const found = lstatSync(path, { throwIfNoEntry: false })
     if (kind === undefined || found?.isFile() !== true) return []
-    const restore = restores.get(path)
+    const restore = restores.get(file)
     return [{ name: basename(file, '.db'), path, kind: kind as PreRestoreBackup['kind'], createdAt: found.mtime.toISOString(), size: found.size, snapshot: restore === undefined || restore.kind === 'rollback' ? null : restore.snapshotName, restoreId: restore?.id ?? null }]
   }).sort((a, b) => b.createdAt.localeCompare(a.createdAt) || b.name.localeCompare(a.name))
+}
+
+/** Where the backup of a restore is now: the recovery folder may have been moved since. */
+export function backupOf ({ preRestoreBackup }: Pick<RestoreRow, 'preRestoreBackup'>, recoveryDir: string): string | null {
+  return preRestoreBackup === null ? null : join(recoveryDir, basename(preRestoreBackup))
 }
 
 /**

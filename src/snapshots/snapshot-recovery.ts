@@ -9,7 +9,7 @@ import { tellHook } from './call-hook.ts'
 import { checkLiveDatabase, foundMissing } from './check-live-database.ts'
 import { SnapshotContext } from './context.ts'
 import type { DatabaseIntegrity, PreRestoreBackup, RecordedRestore, RecoveryResult, ResetResult, RollbackResult, SalvageResult } from './outcomes.ts'
-import { findBackup, listBackups, removeOldBackups } from './pre-restore-backups.ts'
+import { backupOf, findBackup, listBackups, removeOldBackups } from './pre-restore-backups.ts'
 import { recordedChange } from './record-change.ts'
 import { resetDatabase } from './reset-database.ts'
 import { rollBack } from './roll-back.ts'
@@ -91,8 +91,8 @@ export class SnapshotRecovery {
 
   /** The last hundred restores, rollbacks and resets, the newest first. */
   listRestores (): RecordedRestore[] {
-    const { catalog, settings: { databaseName } } = this.#context
-    return lastRestores(catalog, databaseName, RESTORES_SHOWN).map(recorded)
+    const { catalog, settings: { databaseName, recoveryDir } } = this.#context
+    return lastRestores(catalog, databaseName, RESTORES_SHOWN).map(row => recorded(row, recoveryDir))
   }
 
   /**
@@ -123,14 +123,15 @@ export class SnapshotRecovery {
       logger.warn({ err: error, snapshot, restoreId: restore.id, status: restore.status }, 'Recovery from a failed restore')
       const later = lastChangeSince(catalog, restore)
       const isDone = later !== undefined || restore.status === 'ROLLED_BACK' || restore.isApplied === false
-      if (!isDone && restore.preRestoreBackup === null) throw new RestoreFailedError(`it was applied, and before it there was nothing that SQLite could read; the files that were there, if any, are in a quarantine folder in ${recoveryDir}`)
-      const result = isDone ? null : await this.#rollBack(findBackup(this.#context, String(restore.preRestoreBackup)), signal)
+      const backup = backupOf(restore, recoveryDir)
+      if (!isDone && backup === null) throw new RestoreFailedError(`it was applied, and before it there was nothing that SQLite could read; the files that were there, if any, are in a quarantine folder in ${recoveryDir}`)
+      const result = isDone ? null : await this.#rollBack(findBackup(this.#context, String(backup)), signal)
       return {
         snapshot,
         restoreId: restore.id,
         isRolledBack: result !== null,
-        supersededBy: later === undefined ? null : recorded(later),
-        backup: restore.preRestoreBackup,
+        supersededBy: later === undefined ? null : recorded(later, recoveryDir),
+        backup,
         safetyCopy: result?.safetyCopy ?? null,
         integrity: result?.integrity ?? await checkLiveDatabase(this.#context, 'quick')
       }
@@ -181,6 +182,7 @@ export class SnapshotRecovery {
   }
 }
 
-function recorded ({ id, kind, snapshotName, status, times, preRestoreBackup, error }: RestoreRow): RecordedRestore {
-  return { id, kind, snapshot: snapshotName, status, times: { ...times }, preRestoreBackup, error }
+function recorded (row: RestoreRow, recoveryDir: string): RecordedRestore {
+  const { id, kind, snapshotName, status, times, error } = row
+  return { id, kind, snapshot: snapshotName, status, times: { ...times }, preRestoreBackup: backupOf(row, recoveryDir), error }
 }

@@ -25,21 +25,19 @@ const TRIES = 5
 export async function keepFiles ({ path, folder }: KeepFilesInput): Promise<boolean> {
   const partial = join(dirname(folder), `.${basename(folder)}.partial`)
   try {
-    const database = fileBehind(path) // where it is a link, its log is beside the file
+    rmSync(partial, { recursive: true, force: true })
     mkdirSync(partial, { recursive: true, mode: 0o700 })
+    const database = fileBehind(path) // where it is a link, its log is beside the file
     const copies = copyUnchanged(['', ...COMPANIONS].map(suffix => database + suffix), partial)
-    for (const copy of copies) syncFile(copy)
-    if (copies.length > 0) {
-      syncFile(partial)
-      renameSync(partial, folder)
-      syncFolderOf(folder)
-    }
+    for (const copy of [...copies, partial]) syncFile(copy)
+    if (copies.length > 0) renameSync(partial, folder)
+    else rmSync(partial, { recursive: true })
+    syncFolderOf(folder)
     return copies.length > 0
   } catch (error) {
+    rmSync(partial, { recursive: true, force: true })
     const explained = explainSqliteError(error, { path, lockTimeoutMs: 0 })
     throw isSnapshotError(explained) ? explained : new RestoreFailedError(`the files of ${path} could not be copied: ${messageOf(error)}`, { cause: error })
-  } finally {
-    rmSync(partial, { recursive: true, force: true })
   }
 }
 

@@ -73,3 +73,10 @@ t.test('a copy that fails leaves nothing half', async t => {
   await t.rejects(keepFiles({ path: join(root, 'app.db'), folder: join(root, 'kept') }), { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /the files of .*app\.db could not be copied: /, cause: Error })
   t.equal(existsSync(join(root, 'kept')), false)
 })
+
+t.test('a disk that is full is called so', async t => {
+  const root = t.testdir({ 'app.db': 'a' })
+  whenCopied(t, () => { throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }) })
+  await t.rejects(keepFiles({ path: join(root, 'app.db'), folder: join(root, 'kept') }), { code: 'FST_SNAPSHOT_NO_ROOM' })
+  t.same(readdirSync(root), ['app.db'])
+})
