@@ -29,12 +29,20 @@ export interface Applied {
 const NEEDS_ANOTHER_FILE = ['FST_SNAPSHOT_NOT_A_DATABASE', 'FST_SNAPSHOT_DATABASE_DAMAGED', 'FST_SNAPSHOT_NOT_RESTORABLE']
 
 /** In one transaction of SQLite's, or by another file where that cannot be. */
-export async function applyContent (context: SnapshotContext, change: LiveChange, { image, name, copy }: NewContent, kind: SafetyCopyKind): Promise<Applied> {
-  const { id, signal } = change
-  const bulk = copy ?? beginCopy(context, id, kind, signal)
+export async function applyContent (context: SnapshotContext, change: LiveChange, content: NewContent, kind: SafetyCopyKind): Promise<Applied> {
+  const copy = content.copy ?? beginCopy(context, change.id, kind, change.signal)
   try {
-    const replace = async (): Promise<ApplyImageResult> => await replaceLiveContent(context, { id, image, name, copy: bulk, signal, onBackedUp: () => { advance(context, change, 'BACKED_UP') }, onApplying: () => { advance(context, change, 'APPLYING') } })
-    const { placed: { backup, lockedMs }, replacement } = bulk.partial === null ? await placeLiveFile(context, replace) : { placed: await replace(), replacement: null }
+    return await applyWith(context, change, { ...content, copy }, kind)
+  } finally {
+    await discardCopy(copy)
+  }
+}
+
+async function applyWith (context: SnapshotContext, change: LiveChange, { image, name, copy }: NewContent & { copy: BulkCopy }, kind: SafetyCopyKind): Promise<Applied> {
+  const { id, signal } = change
+  try {
+    const replace = async (): Promise<ApplyImageResult> => await replaceLiveContent(context, { id, image, name, copy, signal, onBackedUp: () => { advance(context, change, 'BACKED_UP') }, onApplying: () => { advance(context, change, 'APPLYING') } })
+    const { placed: { backup, lockedMs }, replacement } = copy.partial === null ? await placeLiveFile(context, replace) : { placed: await replace(), replacement: null }
     Object.assign(change, { backup, isApplied: true })
     return { lockedMs, replacement }
   } catch (error) {
@@ -45,8 +53,6 @@ export async function applyContent (context: SnapshotContext, change: LiveChange
     }
     if (!NEEDS_ANOTHER_FILE.includes(String(codeOf(error)))) throw error
     return await replaceLiveFile(context, change, { image, kind, reason: messageOf(error) })
-  } finally {
-    await discardCopy(bulk)
   }
 }
 

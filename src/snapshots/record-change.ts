@@ -34,12 +34,21 @@ export const UNCHANGED = '; the live database is unchanged'
  * tells the next one how far it had come.
  */
 export async function recordedChange<T> (context: SnapshotContext, of: ChangeOf, signal: AbortSignal, run: (change: LiveChange) => Promise<T>): Promise<T & { restoreId: string, durationMs: number }> {
-  const { catalog, logger, target, settings: { databaseName } } = context
+  const { catalog, target, settings: { databaseName } } = context
   const change: LiveChange = { id: randomUUID(), signal, wasThere: existsSync(target.path), backup: null, isApplied: false, isRolledBack: false }
-  const started = performance.now()
-  const end = (): { finishedAt: string, durationMs: number } => ({ finishedAt: new Date().toISOString(), durationMs: Math.round(performance.now() - started) })
   insertRestore(catalog, { id: change.id, database: databaseName, ...of, requestedAt: new Date().toISOString() })
   step('change: requested')
+  try {
+    return await recordedEnd(context, of, change, run)
+  } finally {
+    forgetChange(context, change)
+  }
+}
+
+async function recordedEnd<T> (context: SnapshotContext, of: ChangeOf, change: LiveChange, run: (change: LiveChange) => Promise<T>): Promise<T & { restoreId: string, durationMs: number }> {
+  const { catalog, logger } = context
+  const started = performance.now()
+  const end = (): { finishedAt: string, durationMs: number } => ({ finishedAt: new Date().toISOString(), durationMs: Math.round(performance.now() - started) })
   try {
     const result = await run(change)
     step('change: done')
@@ -53,8 +62,6 @@ export async function recordedChange<T> (context: SnapshotContext, of: ChangeOf,
     step('change: failure recorded')
     logger.error({ err: error, snapshot: of.snapshotName, preRestoreBackup: change.backup }, `Restore failed: ${messageOf(explained).replace(/^Restore failed: /, '')}`)
     throw explained
-  } finally {
-    forgetChange(context, change)
   }
 }
 

@@ -6,7 +6,7 @@ import type { SnapshotContext } from './context.ts'
 import { databaseBytes, requireRoom } from './disk-space.ts'
 import { undo } from './go-live.ts'
 import { judgeFailed } from './judge-change.ts'
-import { beginCopy, discardCopy, safetyCopyOf } from './live-content.ts'
+import { beginCopy, discardCopy, safetyCopyOf, type BulkCopy } from './live-content.ts'
 import { migrateStaged } from './migrate-staged.ts'
 import type { TablesRestoreResult } from './outcomes.ts'
 import { removeOldBackups } from './pre-restore-backups.ts'
@@ -44,8 +44,16 @@ export async function restoreTables (context: SnapshotContext, row: SnapshotRow,
 }
 
 async function apply (context: SnapshotContext, change: LiveChange, wanted: Wanted): Promise<RestoreTablesResult> {
-  const { target, engineLockFile, settings: { recoveryDir } } = context
   const copy = beginCopy(context, change.id, 'pre_restore', change.signal)
+  try {
+    return await applyWith(context, change, wanted, copy)
+  } finally {
+    await discardCopy(copy)
+  }
+}
+
+async function applyWith (context: SnapshotContext, change: LiveChange, wanted: Wanted, copy: BulkCopy): Promise<RestoreTablesResult> {
+  const { target, engineLockFile, settings: { recoveryDir } } = context
   try {
     const copiedAt = await copy.done
     advance(context, change, 'BACKED_UP')
@@ -58,7 +66,5 @@ async function apply (context: SnapshotContext, change: LiveChange, wanted: Want
     // An engine that has committed nothing takes its intent back, unless it was killed.
     if (await judgeFailed(context, change) && change.isApplied !== false) await undo(context, change, error)
     throw error
-  } finally {
-    await discardCopy(copy)
   }
 }

@@ -140,7 +140,7 @@ t.test('while the database is locked nothing is settled, and no other change beg
 })
 
 t.test('where it cannot be told any more, nothing is rolled back, and the backup is named', async t => {
-  const rewrite = ({ path }: Recoverable): void => { change(path, 'UPDATE items SET text = hex(randomblob(30)), data = randomblob(3000)') }
+  const rewrite = ({ path }: Recoverable): void => { change(path, 'UPDATE items SET text = hex(randomblob(30)), data = randomblob(3000); CREATE TABLE since (a)') }
   const loseBackup = ({ recovery }: Recoverable): void => { for (const file of readdirSync(recovery).filter(name => name.startsWith('pre_restore_2'))) rmSync(join(recovery, file)) }
   const loseImage = ({ folder }: Recoverable): void => { rmSync(join(folder, 'backups', '.tmp'), { recursive: true }) }
   for (const lose of [rewrite, loseBackup, loseImage]) {

@@ -79,14 +79,17 @@ t.test('one that can be opened but not copied is write-locked meanwhile all the 
   t.same(contentOf(join(folder, 'quarantine', 'app.db')), before)
 })
 
-t.test('while the application holds a lock nothing is replaced', async t => {
-  const { path, folder, replace } = await prepare(t)
-  const before = contentOf(path)
-  await holdLock(t, path)
-  await t.rejects(replace(), { code: 'FST_SNAPSHOT_DATABASE_LOCKED' })
-  t.same(contentOf(path), before)
-  t.same(readdirSync(folder).sort(), ['data', 'engine.lock', 'image.db', 'partial'])
-})
+for (const journalMode of ['wal', 'delete'] as const) {
+  t.test(`while the application holds a lock nothing is replaced, ${journalMode} mode`, async t => {
+    const { path, folder, replace } = await prepare(t, { journalMode })
+    const before = contentOf(path)
+    const release = await holdLock(t, path)
+    await t.rejects(replace(), { code: 'FST_SNAPSHOT_DATABASE_LOCKED' })
+    await release()
+    t.same(contentOf(path), before)
+    t.same(readdirSync(folder).sort(), ['data', 'engine.lock', 'image.db', 'partial'])
+  })
+}
 
 t.test('nor while another engine works on it', async t => {
   const { path, input, replace } = await prepare(t)

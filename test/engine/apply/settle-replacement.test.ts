@@ -1,4 +1,4 @@
-import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { settleReplacement, type SettleReplacementInput } from '../../../src/engine/apply/settle-replacement.ts'
@@ -63,6 +63,16 @@ t.test('what was in its place is completed: the old files go to the quarantine',
     t.equal(await settle(), true)
     t.same(files(), { 'app.db': 'new', 'app.db-wal': 'new log', 'quarantine/app.db': 'old', 'quarantine/app.db-wal': 'log', 'quarantine/app.db-journal': 'journal' })
   }
+})
+
+t.test('what cannot be moved to the quarantine yet is moved later', async t => {
+  const { folder, settle, files } = place(t, { 'app.db': 'new', 'app.db.id.old': 'old' })
+  mkdirSync(join(folder, 'quarantine', 'app.db', 'in the way'), { recursive: true })
+  await t.rejects(settle(), { code: /EISDIR|ENOTEMPTY|EEXIST/ })
+  t.same(files(), { 'app.db': 'new', 'app.db.id.old': 'old' })
+  rmSync(join(folder, 'quarantine', 'app.db'), { recursive: true })
+  t.equal(await settle(), true)
+  t.same(files(), { 'app.db': 'new', 'quarantine/app.db': 'old' })
 })
 
 t.test('where no database was, a new file without its first name is in its place', async t => {
