@@ -12,7 +12,7 @@ export interface SnapshotHooks {
   onSnapshotCreated?: (snapshot: Snapshot) => void | Promise<void>
   /** A creation failed. */
   onSnapshotFailed?: (failure: { name: string, error: RecordedError }) => void | Promise<void>
-  /** A restore of a snapshot, or of tables of it, is about to begin. It does not, and the database stays as it is, where this throws. */
+  /** A restore of a snapshot, or of tables of it, is about to begin. It does not, and the database stays as it is, where this throws, or takes longer than `replaceTimeout`. */
   onBeforeRestore?: (snapshot: Snapshot) => void | Promise<void>
   /** The database has the content of a snapshot. */
   onRestored?: (result: RestoreResult) => void | Promise<void>

@@ -45,7 +45,7 @@ export interface SnapshotOptions extends SnapshotHooks {
   allowDamaged?: boolean
   /** Which contents from before restores are kept: the newest `keepLast` (default 10) as long as `maxAge` milliseconds (default 30 days). The newest always is. */
   preRestoreBackups?: { keepLast?: number, maxAge?: number }
-  /** How long the application may take for `onBeforeReplace` and `onAfterReplace`, in milliseconds. Default 10000. */
+  /** How long the application may take for `onBeforeRestore`, `onBeforeReplace` and `onAfterReplace`, in milliseconds. Default 10000. */
   replaceTimeout?: number
   /** A folder of Drizzle migrations that a restored image is brought up to before it goes live. */
   migrations?: { folder: string }
