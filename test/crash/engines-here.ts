@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { takeBackup } from '../../src/engine/apply/backup-checksum.ts'
 import { checkpoint } from '../../src/engine/checkpoint.ts'
 import type { runEngine } from '../../src/engine/engine.ts'
@@ -19,9 +20,12 @@ const runHere = (async (task: TaskName, input: unknown) => {
   return await run(input, { input: process.stdin, tell: async () => {} })
 }) as typeof runEngine
 
-/** A writer that has its engines in this process, and its catalog elsewhere than what is stored. @throws what a SnapshotWriter throws */
+/**
+ * A writer that has its engines in this process, and its catalog elsewhere than what is stored; with a recovery folder of its own, as
+ * one has one catalog. @throws what a SnapshotWriter throws
+ */
 export function writerHere (database: string, snapshotDir: string, stored: string, logger: Logger = silentLogger): SnapshotWriter {
-  const context = new SnapshotContext(snapshotSettings({ database, snapshotDir, storage: new LocalStorage(stored), probeStorage: false, logger }))
+  const context = new SnapshotContext(snapshotSettings({ database, snapshotDir, recoveryDir: join(snapshotDir, 'recovery'), storage: new LocalStorage(stored), probeStorage: false, logger }))
   context.runEngine = runHere
   return new SnapshotWriter(context)
 }

@@ -44,7 +44,7 @@ async function judgeOpen (place: FlipPlace, writer: SnapshotWriter, reports: str
       return null
     }
   }
-  const names = [...place.contents.keys()]
+  const names = [...place.manifests.keys()]
   for (const name of [names[number % names.length] as string, 'latest']) {
     const restored = await restoreOne(place, writer, name)
     problems.push(...restored.problems)

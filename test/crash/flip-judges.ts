@@ -48,7 +48,7 @@ export async function restoreOne (place: FlipPlace, writer: SnapshotWriter, name
   const file = join(place.folder, 'restored.db')
   try {
     const { snapshot } = await writer.restoreToFile(name, file)
-    const isRight = sha256Of(file) === place.contents.get(name === 'latest' ? snapshot.name : name)
+    const isRight = sha256Of(file) === place.contents.get(name === 'latest' ? snapshot.id : name) // the name may be what is damaged
     return { isRestored: true, problems: isRight ? [] : [`the restore of ${name} gave something else, and no error`] }
   } catch (error) {
     return { isRestored: false, problems: codeOf(error)?.startsWith('FST_SNAPSHOT_') === true ? [] : [`the restore of ${name} failed without a code: ${String(error)}`] }

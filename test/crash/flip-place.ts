@@ -27,7 +27,7 @@ export class FlipPlace {
   readonly recovery: string
   /** Where damaged catalogs are used. */
   readonly catalogs: string
-  /** By its name, what a restore of each snapshot gives. */
+  /** By its name and its id, what a restore of each snapshot gives. */
   readonly contents = new Map<string, string>()
   /** By name or path, what a live database holds after a restore of each snapshot, or a rollback to each backup. */
   readonly live = new Map<string, Record<string, string>>()
@@ -95,7 +95,7 @@ export class FlipPlace {
     for (const { path } of writer.recovery.listPreRestoreBackups()) this.live.set(path, contentOfCopy(path))
     for (const snapshot of (await writer.listSnapshots()).snapshots) {
       const { path } = await writer.restoreToFile(snapshot.id, join(this.folder, 'right.db'))
-      this.contents.set(snapshot.name, sha256Of(path))
+      for (const key of [snapshot.name, snapshot.id]) this.contents.set(key, sha256Of(path))
       this.live.set(snapshot.name, contentOfCopy(path))
       rmSync(path)
       this.facts.push(factsOf(snapshot))
