@@ -48,7 +48,7 @@ t.test('where the database or its folder is gone, it is made again, without a sa
     await writer.restoreFromSnapshot('a')
     if (isFolderGone) rmSync(dirname(path), { recursive: true })
     else for (const suffix of ['', '-wal', '-shm']) rmSync(path + suffix, { force: true })
-    t.match(await writer.recovery.rollback(), { safetyCopy: null, replacement: null })
+    t.match(await writer.recovery.rollback(), { safetyCopy: null, replacement: { reason: 'there was no file', quarantine: null, heldBy: [] } })
     t.same(contentOf(path), before)
     await writer.close()
   }
