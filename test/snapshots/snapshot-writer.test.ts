@@ -125,7 +125,7 @@ for (const name of [5, null, {}, ['a']] as never[]) {
   t.test(`a name that is ${JSON.stringify(name)} is refused`, async t => {
     const { writer } = prepare(t)
     const calls: Array<Promise<unknown>> = [writer.createSnapshot(name), writer.getSnapshot(name), writer.updateSnapshot(name, {}), writer.deleteSnapshot(name), writer.restoreFromSnapshot(name), writer.verifySnapshot(name), writer.downloadSnapshot(name)]
-    for (const call of calls) await t.rejects(call, { code: 'FST_SNAPSHOT_INVALID_NAME', statusCode: 400, message: `Invalid snapshot name (${typeof name}): a name is a text` })
+    for (const result of await Promise.allSettled(calls)) t.match(result, { status: 'rejected', reason: { code: 'FST_SNAPSHOT_INVALID_NAME', statusCode: 400, message: `Invalid snapshot name (${typeof name}): a name is a text` } })
   })
 }
 
