@@ -1,7 +1,8 @@
 import './require-node.ts'
 
 export { fastifySqliteSnapshots, fastifySqliteSnapshots as default } from './plugin.ts'
-export { SnapshotWriter, type CreateOptions, type ListOptions, type RestoreOptions } from './snapshots/snapshot-writer.ts'
+export { SnapshotWriter } from './snapshots/snapshot-writer.ts'
+export type { CreateOptions, ListOptions, RestoreOptions } from './snapshots/writer-options.ts'
 export { SnapshotRecovery, type IntegrityOptions, type SalvageOptions } from './snapshots/snapshot-recovery.ts'
 export { MaintenanceMode } from './snapshots/maintenance.ts'
 export type { SalvagedTable, SalvageReport, UnreadableRange } from './engine/salvage/report.ts'

@@ -30,6 +30,8 @@ export class SnapshotContext {
   /** The first required one: what is there may be shared by new snapshots. */
   readonly primary: SnapshotStorage
   readonly reports: StorageReports
+  /** Whether what an earlier process left unfinished was settled since this one began. */
+  isSettled = false
   readonly startedAt = new Date().toISOString()
   readonly queue: OperationQueue
   readonly logger: Logger
