@@ -1,7 +1,8 @@
 import './require-node.ts'
 
 export { fastifySqliteSnapshots, fastifySqliteSnapshots as default } from './plugin.ts'
-export { SnapshotWriter, type CreateOptions, type ListOptions, type RestoreOptions, type RestoreTablesOptions } from './snapshots/snapshot-writer.ts'
+export { SnapshotWriter } from './snapshots/snapshot-writer.ts'
+export type { CreateOptions, ListOptions, RestoreOptions, RestoreTablesOptions } from './snapshots/writer-options.ts'
 export { SnapshotRecovery, type IntegrityOptions, type ResetOptions, type RollbackOptions, type SalvageOptions } from './snapshots/snapshot-recovery.ts'
 export type { SalvagedTable, SalvageReport, UnreadableRange } from './engine/salvage/report.ts'
 export type { Column, ColumnDifferences, DatabaseContents, DatabaseDiff, RestoredTable, SchemaDifference, SchemaObject, StaleIndex, Table, TableDiff, TableKind } from './engine/tables/reports.ts'

@@ -1,14 +1,16 @@
 import { existsSync, realpathSync, statSync } from 'node:fs'
-import { basename, dirname, extname, join, resolve } from 'node:path'
-import { Type, type TObject } from '@sinclair/typebox'
+import { dirname, join, resolve } from 'node:path'
+import type { TObject } from '@sinclair/typebox'
 import type { FastifyRequest } from 'fastify'
 import { OptionError } from './errors.ts'
-import { hookOptions, type SnapshotHooks } from './hooks.ts'
+import type { SnapshotHooks } from './hooks.ts'
 import { silentLogger, type Logger } from './logger.ts'
+import { databasePath, databaseSlug } from './options-database.ts'
+import { optionName } from './options-names.ts'
 import { requireDistinctPaths } from './options-paths.ts'
-import { KeepLast } from './schemas/requests.ts'
-import { OneOf, problemIn } from './schemas/fit.ts'
-import { storageSettings, StorageOption, type ReplicaOptions, type StorageSettings } from './options-storages.ts'
+import { nestedOptions, PluginOptionsSchema, SnapshotOptionsSchema } from './options-schema.ts'
+import { storageSettings, type ReplicaOptions, type StorageSettings } from './options-storages.ts'
+import { problemIn } from './schemas/fit.ts'
 import type { SnapshotStorage } from './storage/snapshot-storage.ts'
 
 /** Options of `SnapshotWriter` and `SnapshotRecovery`. What is not given is taken from the environment ({@link optionsFromEnv}). */
@@ -101,6 +103,8 @@ export interface ScheduleOptions {
   keepLast?: number
 }
 
+const TOKEN = /^[\x21-\x7e]{8,}$/
+
 type Defaulted = 'replaceTimeout' | 'probeStorage' | 'compressionLevel' | 'maxParentAge' | 'lockTimeout' | 'integrityCheckMaxAge' | 'allowDamaged' | 'logger'
 /** Options after every check and default; paths are absolute. */
 export type SnapshotSettings = Omit<SnapshotOptions, 'storage' | 'preRestoreBackups'> & Required<Pick<SnapshotOptions, Defaulted | 'database' | 'databaseName' | 'snapshotDir' | 'recoveryDir'>> & { storages: StorageSettings[], preRestoreBackups: { keepLast: number, maxAge: number }, isRecoveryDirDefault: boolean }
@@ -113,73 +117,6 @@ export interface PluginSettings extends SnapshotSettings {
   schedule: { snapshots: string | false, integrity: string | false, timezone: string | undefined, keepLast: number }
   maintenance: Required<MaintenanceOptions>
 }
-
-/** Environment variables by the option they stand for. */
-const VARIABLES: Record<string, string> = {
-  database: 'DATABASE_URL',
-  databaseName: 'SNAPSHOT_DATABASE',
-  snapshotDir: 'SNAPSHOT_DIR',
-  recoveryDir: 'RECOVERY_DIR',
-  'schedule.snapshots': 'SNAPSHOT_CRON_SCHEDULE',
-  'auth.admin': 'SNAPSHOT_ADMIN_TOKEN',
-  'auth.viewer': 'SNAPSHOT_VIEWER_TOKEN'
-}
-
-/** An option as errors name it, with its environment variable where it has one. */
-export function optionName (option: string): string {
-  const variable = VARIABLES[option]
-  return variable === undefined ? `"${option}"` : `"${option}" (${variable})`
-}
-
-const Milliseconds = Type.Integer({ minimum: 0, maximum: 0x7fffffff, description: 'a whole number of milliseconds from 0 to 2147483647' })
-const RoutePath = Type.String({ pattern: '^(/[^/:*?#()\\s]+)+$', description: 'a path such as /snapshots, without a "/" at its end, parameters or wildcards' })
-const RoleName = OneOf('viewer', 'admin')
-const Text = Type.String({ minLength: 1, description: 'a text that is not empty' })
-const Tokens = Type.Union([Type.String(), Type.Array(Type.String(), { minItems: 1 })], { description: 'a token or a list of tokens' })
-const TOKEN = /^[\x21-\x7e]{8,}$/
-const closed = { additionalProperties: false }
-
-const snapshotOptions = {
-  database: Text,
-  databaseName: Type.String({ pattern: '^[a-z0-9_-]{1,64}$', description: '1 to 64 lower-case letters a to z, digits, "_" and "-"' }),
-  snapshotDir: Text,
-  recoveryDir: Text,
-  storage: StorageOption,
-  probeStorage: Type.Boolean(),
-  maxBytesPerSecond: Type.Number({ minimum: 1, description: 'a number of at least 1' }),
-  compressionLevel: Type.Integer({ minimum: 1, maximum: 19, description: 'a whole number from 1 to 19' }),
-  maxParentAge: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'a whole number of milliseconds' }),
-  lockTimeout: Milliseconds,
-  integrityCheckMaxAge: Milliseconds,
-  allowDamaged: Type.Boolean(),
-  preRestoreBackups: Type.Partial(Type.Object({ keepLast: KeepLast, maxAge: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER, description: 'a whole number of milliseconds of at least 1' }) }, closed)),
-  replaceTimeout: Milliseconds,
-  ...hookOptions,
-  migrations: Type.Object({ folder: Text }, closed),
-  migrate: Type.Function([], Type.Any()),
-  logger: Type.Object({})
-}
-const Cron = Type.Union([Text, Type.Literal(false)], { description: 'a cron expression such as "0 */6 * * *", or false' })
-/** Options with fields of their own; each may be something else than an object as well. */
-const nested = {
-  auth: Type.Partial(Type.Object({ admin: Tokens, viewer: Tokens }, closed)),
-  health: Type.Partial(Type.Object({ path: RoutePath }, closed)),
-  metrics: Type.Partial(Type.Object({ path: RoutePath, role: RoleName }, closed)),
-  maintenance: Type.Partial(Type.Object({ duringRestores: Type.Boolean(), retryAfter: Type.Integer({ minimum: 1, maximum: 86_400, description: 'a whole number of seconds from 1 to 86400' }) }, closed)),
-  schedule: Type.Partial(Type.Object({ snapshots: Cron, integrity: Cron, timezone: Text, keepLast: KeepLast }, closed))
-}
-const False = Type.Literal(false)
-const pluginOptions = {
-  ...snapshotOptions,
-  auth: Type.Union([False, Type.Function([], Type.Any()), nested.auth], { description: 'tokens ({ admin, viewer }), a function, or false' }),
-  prefix: RoutePath,
-  health: Type.Union([False, nested.health], { description: '{ path }, or false' }),
-  metrics: Type.Union([False, nested.metrics], { description: '{ path, role }, or false' }),
-  maintenance: nested.maintenance,
-  schedule: Type.Union([False, nested.schedule], { description: '{ snapshots, integrity, timezone, keepLast }, or false' })
-}
-const SnapshotOptionsSchema = Type.Partial(Type.Object(snapshotOptions, closed))
-const PluginOptionsSchema = Type.Partial(Type.Object(pluginOptions, closed))
 
 /**
  * The options that the environment gives: DATABASE_URL, SNAPSHOT_DATABASE, SNAPSHOT_DIR, RECOVERY_DIR,
@@ -210,9 +147,9 @@ export function snapshotSettings (options: SnapshotOptions = {}): SnapshotSettin
 /** The same for the plugin. */
 export function pluginSettings (options: SnapshotsPluginOptions): PluginSettings {
   const fromEnv = optionsFromEnv()
-  for (const [option, schema] of Object.entries(nested)) {
+  for (const [option, schema] of Object.entries(nestedOptions)) {
     // On its own first: of a union, an error could only say that nothing fits.
-    const value = options[option as keyof typeof nested]
+    const value = options[option as keyof typeof nestedOptions]
     if (typeof value === 'object' && value !== null) check(schema, value, `${option}.`)
   }
   const { auth, prefix = '/snapshots', health = {}, metrics = {}, schedule = {}, maintenance = {}, ...rest } = check(PluginOptionsSchema, { ...fromEnv, ...withoutUndefined(options) })
@@ -260,7 +197,7 @@ function settle ({ storage, ...options }: SnapshotOptions): SnapshotSettings {
     logger: silentLogger,
     ...options,
     database,
-    databaseName: options.databaseName ?? slug(database),
+    databaseName: options.databaseName ?? databaseSlug(database),
     ...(options.migrations && { migrations: { folder: resolve(options.migrations.folder) } }),
     snapshotDir,
     preRestoreBackups: { keepLast: 10, maxAge: 30 * 24 * 60 * 60 * 1000, ...options.preRestoreBackups },
@@ -273,37 +210,6 @@ function settle ({ storage, ...options }: SnapshotOptions): SnapshotSettings {
     throw new OptionError(`"migrations.folder": ${settings.migrations.folder} is no folder of Drizzle migrations`)
   }
   return settings
-}
-
-/**
- * The path in DATABASE_URL. Unlike what `new URL` makes of it, `file:./dev.db` is relative, as Prisma means it; a query is
- * ignored and %-escapes are decoded, as in SQLite's own URLs (https://sqlite.org/uri.html).
- */
-export function databasePath (url: string): string {
-  const refuse = (why: string): never => { throw new OptionError(`${optionName('database')}: ${why}`) }
-  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(url)?.[1]?.toLowerCase()
-  if (scheme !== undefined && scheme !== 'file') refuse(`${scheme}: is not a SQLite database file; give a path or a file: URL`)
-  if (/^(["']).*\1$/s.test(url)) refuse(`${url} stands in quotes; remove them`)
-  if (url.includes(':memory:') || /[?&]mode=memory\b/.test(url)) refuse('a database in memory cannot be saved')
-  let path = url
-  if (scheme === 'file') {
-    path = url.slice('file:'.length).replace(/[?#].*$/s, '').replace(/^\/\/(localhost)?(?=\/)/, '')
-    if (path.startsWith('//')) refuse(`${url} names a host; write file:./path, file:/path or file:///path`)
-    try {
-      path = decodeURIComponent(path)
-    } catch {
-      refuse(`${url} has a wrong %-escape`)
-    }
-  }
-  if (path === '' || path.includes('\0')) refuse('the path is empty or not one')
-  if (path !== path.trimEnd()) refuse('the path ends in white space')
-  return resolve(path)
-}
-
-/** A name made of a file's: `My App.db` is `my-app`. */
-function slug (path: string): string {
-  const name = basename(path, extname(path)).toLowerCase().replace(/[^a-z0-9_-]+/g, '-').replace(/^-+|-+$/g, '').slice(0, 64)
-  return name === '' ? 'database' : name
 }
 
 /** The folder may be missing; then the next one above it that is there has to be a folder. */

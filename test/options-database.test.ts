@@ -1,6 +1,7 @@
 import { resolve } from 'node:path'
 import t from 'tap'
-import { databasePath, snapshotSettings } from '../src/options.ts'
+import { databasePath } from '../src/options-database.ts'
+import { snapshotSettings } from '../src/options.ts'
 import { setEnvironment } from './helpers/environment.ts'
 
 const paths: Record<string, string> = {

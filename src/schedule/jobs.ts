@@ -2,7 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { AsyncTask, CronJob, type ToadScheduler } from 'toad-scheduler'
 import { messageOf, OptionError } from '../errors.ts'
 import type { Logger } from '../logger.ts'
-import { optionName, type PluginSettings } from '../options.ts'
+import { optionName } from '../options-names.ts'
+import type { PluginSettings } from '../options.ts'
 import type { SnapshotWriter } from '../snapshots/snapshot-writer.ts'
 
 /**

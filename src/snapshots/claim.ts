@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { messageOf, OptionError } from '../errors.ts'
-import { optionName, type SnapshotSettings } from '../options.ts'
+import { optionName } from '../options-names.ts'
+import type { SnapshotSettings } from '../options.ts'
 
 /*
  * Two databases must not share a name in one snapshot folder, nor a recovery folder: the retention of one would delete the

@@ -1,5 +1,5 @@
 import type { SnapshotRow } from '../catalog/schema.ts'
-import { findLatest, findSnapshot } from '../catalog/snapshots.ts'
+import { findById, findLatest, findSnapshot } from '../catalog/snapshots.ts'
 import { readStorage } from '../catalog/storage-states.ts'
 import { InvalidNameError, InvalidRequestError, NotFoundError, withWords } from '../errors.ts'
 import { requireFit } from '../schemas/fit.ts'
@@ -33,6 +33,16 @@ export async function findSnapshotBy (context: SnapshotContext, replicas: Replic
     throw new NotFoundError(whatIsMissing(context, reference, before))
   }
   if (isLatest && replicas.failure !== null && mayBeOutdated(context, replicas, row)) throw withWords(replicas.failure.error, `There may be a newer snapshot than ${row.name}; meanwhile one can be restored by its name or id`)
+  return row
+}
+
+/**
+ * The snapshot of an id that was found before: it may have been deleted while the operation waited.
+ * @throws FST_SNAPSHOT_NOT_FOUND
+ */
+export function presentSnapshot ({ catalog }: SnapshotContext, id: string): SnapshotRow {
+  const row = findById(catalog, id)
+  if (row?.deletedAt !== null) throw new NotFoundError(`snapshot ${id} any more`)
   return row
 }
 

@@ -12,6 +12,8 @@ const RESERVED = new Set(['latest', 'operations', 'integrity', 'recovery', 'rete
  * @throws FST_SNAPSHOT_INVALID_NAME
  */
 export function checkName (name: string): void {
+  // Callers without types may give anything.
+  if (typeof name !== 'string') throw new InvalidNameError(`(${typeof name})`, 'a name is a text')
   const refuse = (why: string): never => { throw new InvalidNameError(JSON.stringify(name.slice(0, 200)), why) }
   if (!NAME.test(name)) refuse('use 1 to 128 letters, digits, ".", "_" and "-", beginning with a letter or digit')
   if (name.includes('..')) refuse('".." is not allowed')

@@ -2,8 +2,6 @@ import type { Readable } from 'node:stream'
 import type { DatabaseContents, DatabaseDiff } from '../engine/tables/reports.ts'
 import type { SnapshotRow } from '../catalog/schema.ts'
 import { restoresUnderWay } from '../catalog/restores.ts'
-import { findById, pageOfSnapshots } from '../catalog/snapshots.ts'
-import { InvalidNameError, NotFoundError } from '../errors.ts'
 import { snapshotSettings, type SnapshotOptions } from '../options.ts'
 import { requireFit } from '../schemas/fit.ts'
 import { CreateArguments, KeepLast, ListArguments, PathArgument, RestoreArguments, RestoreTablesArguments, SourceArgument, TablesArgument, UpdateBody } from '../schemas/requests.ts'
@@ -11,8 +9,9 @@ import { SnapshotContext } from './context.ts'
 import { createSnapshot } from './create-snapshot.ts'
 import { deleteSnapshot } from './delete-snapshot.ts'
 import { downloadSnapshot } from './download-snapshot.ts'
-import { findSnapshotBy } from './find-snapshot.ts'
+import { findSnapshotBy, presentSnapshot } from './find-snapshot.ts'
 import { healthOf } from './health.ts'
+import { listSnapshots } from './list-snapshots.ts'
 import { maintenanceState } from './maintenance-state.ts'
 import { MaintenanceMode } from './maintenance.ts'
 import type { FileRestoreResult, Health, RebuildResult, RestoreResult, TablesRestoreResult, Verification } from './outcomes.ts'
@@ -29,39 +28,7 @@ import { diffSnapshot, inspectSnapshot } from './snapshot-tables.ts'
 import { toSnapshot, type LatestOptions, type Snapshot } from './snapshot.ts'
 import { updateSnapshot } from './update-snapshot.ts'
 import { verifySnapshot } from './verify-snapshot.ts'
-
-export interface CreateOptions {
-  /** Words of one's own, kept with the snapshot. */
-  labels?: Record<string, string>
-  /** Store everything anew, sharing nothing with earlier snapshots. Default false: only pages that changed since the last one are stored. */
-  full?: boolean
-  /** Keep a snapshot of a damaged database as evidence. Default: the option of the same name. */
-  allowDamaged?: boolean
-  /** Who asked for it; scheduled snapshots are removed when newer ones have come. Default `manual`. */
-  trigger?: Snapshot['trigger']
-  /** Called when the snapshot's place is taken, with status CREATING. */
-  onCreating?: (snapshot: Snapshot) => void
-}
-
-export interface ListOptions {
-  /** Snapshots on one page, 1 to 1000. Default 100. */
-  limit?: number
-  /** `nextCursor` of the page before. */
-  cursor?: string
-  status?: Snapshot['status']
-  /** `desc`, the default: the newest first. */
-  order?: 'asc' | 'desc'
-}
-
-export interface RestoreTablesOptions extends LatestOptions {
-  /** `replace`, the default: the tables get the snapshot's rows. `missing-rows`: rows are added whose key is not there. */
-  mode?: 'replace' | 'missing-rows'
-}
-
-export interface RestoreOptions extends LatestOptions {
-  /** Restore also a snapshot of a damaged database, kept as evidence. Default false. */
-  allowDamaged?: boolean
-}
+import type { CreateOptions, ListOptions, RestoreOptions, RestoreTablesOptions } from './writer-options.ts'
 
 /**
  * Creates, lists, restores, verifies and deletes the snapshots of one database. It works with and without Fastify:
@@ -102,7 +69,7 @@ export class SnapshotWriter {
   async createSnapshot (name?: string, options: CreateOptions = {}): Promise<Snapshot> {
     requireFit(CreateArguments, options, 'options')
     const { labels = {}, trigger = 'manual', allowDamaged = this.#context.settings.allowDamaged, full = false, onCreating } = options
-    if (name !== undefined) checkName(requireText(name))
+    if (name !== undefined) checkName(name)
     await this.#replicas.knownIfLost()
     return await this.#run(async signal => await createSnapshot(this.#context, { name, labels, trigger, allowDamaged, full, ...(onCreating && { onCreating }) }, signal))
   }
@@ -121,12 +88,8 @@ export class SnapshotWriter {
   /** One page of the snapshots, those that failed included. */
   async listSnapshots (options: ListOptions = {}): Promise<{ snapshots: Snapshot[], nextCursor: string | null }> {
     requireFit(ListArguments, options, 'options')
-    const { limit = 100, cursor, status, order = 'desc' } = options
     await this.#replicas.known()
-    const { catalog, settings: { databaseName } } = this.#context
-    const { rows, more } = pageOfSnapshots(catalog, databaseName, { limit, order, ...(status && { status }), ...(cursor !== undefined && { after: decodeCursor(cursor) }) })
-    const last = rows.at(-1)
-    return { snapshots: rows.map(toSnapshot), nextCursor: more && last !== undefined ? `${last.sequence}.${last.id}` : null }
+    return listSnapshots(this.#context, options)
   }
 
   /** @throws FST_SNAPSHOT_NOT_FOUND */
@@ -142,14 +105,14 @@ export class SnapshotWriter {
     requireFit(UpdateBody, change, 'change')
     await this.#replicas.known() // the change is to reach every copy
     const { id } = await this.#find(reference, options)
-    return await this.#run(async () => toSnapshot(await updateSnapshot(this.#context, this.#present(id), change)))
+    return await this.#run(async () => toSnapshot(await updateSnapshot(this.#context, presentSnapshot(this.#context, id), change)))
   }
 
   /** Deletes a snapshot for good, in all storages. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_PINNED, FST_SNAPSHOT_NOT_OWN */
   async deleteSnapshot (reference: string, options: LatestOptions = {}): Promise<void> {
     await this.#replicas.known() // every copy is to go
     const { id } = await this.#find(reference, options)
-    await this.#run(async () => { await deleteSnapshot(this.#context, this.#present(id)) })
+    await this.#run(async () => { await deleteSnapshot(this.#context, presentSnapshot(this.#context, id)) })
   }
 
   /**
@@ -182,7 +145,7 @@ export class SnapshotWriter {
    */
   async inspectSnapshot (reference: string, options: LatestOptions = {}): Promise<DatabaseContents> {
     const { id } = await this.#find(reference, options)
-    return await this.#run(async signal => await inspectSnapshot(this.#context, this.#present(id), signal))
+    return await this.#run(async signal => await inspectSnapshot(this.#context, presentSnapshot(this.#context, id), signal))
   }
 
   /**
@@ -192,7 +155,7 @@ export class SnapshotWriter {
    */
   async diffSnapshot (reference: string, options: LatestOptions = {}): Promise<DatabaseDiff> {
     const { id } = await this.#find(reference, options)
-    return await this.#run(async signal => await diffSnapshot(this.#context, this.#present(id), signal))
+    return await this.#run(async signal => await diffSnapshot(this.#context, presentSnapshot(this.#context, id), signal))
   }
 
   /**
@@ -208,13 +171,13 @@ export class SnapshotWriter {
     requireFit(RestoreTablesArguments, options, 'options')
     const { mode = 'replace', ...latest } = options
     const { id } = await this.#find(reference, latest)
-    return await this.#change(async signal => await restoreTables(this.#context, this.#present(id), tables, mode, signal))
+    return await this.#change(async signal => await restoreTables(this.#context, presentSnapshot(this.#context, id), tables, mode, signal))
   }
 
   /** Reads back every stored byte of a snapshot. Damage is an outcome, not an error. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE */
   async verifySnapshot (reference: string, options: LatestOptions = {}): Promise<Verification> {
     const { id } = await this.#find(reference, options)
-    return await this.#run(async signal => await verifySnapshot(this.#context, this.#present(id), signal))
+    return await this.#run(async signal => await verifySnapshot(this.#context, presentSnapshot(this.#context, id), signal))
   }
 
   /**
@@ -223,7 +186,7 @@ export class SnapshotWriter {
    */
   async downloadSnapshot (reference: string, options: LatestOptions = {}): Promise<{ snapshot: Snapshot, stream: Readable }> {
     const { id } = await this.#find(reference, options)
-    return await this.#run(async signal => await downloadSnapshot(this.#context, this.#present(id), signal))
+    return await this.#run(async signal => await downloadSnapshot(this.#context, presentSnapshot(this.#context, id), signal))
   }
 
   /**
@@ -314,7 +277,7 @@ export class SnapshotWriter {
 
   /** Asked again when its turn has come: by then it may be another one. */
   #requireRestorable (id: string, { allowDamaged = false }: RestoreOptions): SnapshotRow {
-    const row = this.#present(id)
+    const row = presentSnapshot(this.#context, id)
     requireRestorable(row, allowDamaged)
     return row
   }
@@ -322,22 +285,4 @@ export class SnapshotWriter {
   async #find (reference: string, latest: LatestOptions = {}): Promise<SnapshotRow> {
     return await findSnapshotBy(this.#context, this.#replicas, reference, latest)
   }
-
-  /** It may have been deleted since it was found. */
-  #present (id: string): SnapshotRow {
-    const row = findById(this.#context.catalog, id)
-    if (row?.deletedAt !== null) throw new NotFoundError(`snapshot ${id} any more`)
-    return row
-  }
-}
-
-/** @throws FST_SNAPSHOT_INVALID_NAME, as callers without types may give anything */
-function requireText (name: string): string {
-  if (typeof name !== 'string') throw new InvalidNameError(`(${typeof name})`, 'a name is a text')
-  return name
-}
-
-function decodeCursor (cursor: string): { sequence: number, id: string } {
-  const [sequence = '', id = ''] = cursor.split('.')
-  return { sequence: Number(sequence), id }
 }

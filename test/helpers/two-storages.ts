@@ -27,6 +27,17 @@ export function setUpTwo (t: Test, options: SnapshotOptions = {}): TwoStorages {
   return { path, backups, local, remote, application, writer: writerFor(t, path, { storage: [local, remote], ...options }) }
 }
 
+/** A snapshot `a` in one of the two storages, made before the other was known. Its writer is closed. */
+export async function setUpOneOfTwo (t: Test, which: 'local' | 'remote'): Promise<Pick<TwoStorages, 'path' | 'local' | 'remote'>> {
+  const { path, local, remote, writer: unused } = setUpTwo(t)
+  await unused.close()
+  const before = writerFor(t, path, { storage: which === 'local' ? local : remote })
+  await before.createSnapshot('a')
+  await before.listSnapshots()
+  await before.close()
+  return { path, local, remote }
+}
+
 /** The state of a snapshot in each storage. */
 export async function statesOf (writer: SnapshotWriter, name: string): Promise<Record<string, Snapshot['replicas'][number]['state']>> {
   return Object.fromEntries((await writer.getSnapshot(name)).replicas.map(({ storage, state }) => [storage, state]))

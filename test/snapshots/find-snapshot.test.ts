@@ -2,7 +2,9 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { LocalStorage, type SnapshotStorage } from '../../src/index.ts'
+import { presentSnapshot } from '../../src/snapshots/find-snapshot.ts'
 import { deploy, hostOn, jsonIn, loseCatalog, type Deployment } from '../helpers/deployments.ts'
+import { openContext } from '../helpers/open-context.ts'
 import { RemoteStorage } from '../helpers/remote-storage.ts'
 
 /** A deployment with `old` in two remote storages and `new` only in the first of them. */
@@ -147,4 +149,14 @@ t.test('a new storage that does not answer holds up no deployment that has snaps
   const { writer } = hostOn(t, folder, remote, { storage: [new LocalStorage(snapshotDir), remote] })
   for (const reference of ['latest', 'a']) t.match(await writer.getSnapshot(reference), { name: 'a' })
   answer()
+})
+
+t.test('a snapshot that was deleted, or lost, while an operation waited for its turn is not found any more', async t => {
+  const { context, writer } = openContext(t)
+  const { id } = await writer.createSnapshot('a')
+  t.equal(presentSnapshot(context, id).name, 'a')
+  await writer.deleteSnapshot('a')
+  t.throws(() => presentSnapshot(context, id), { code: 'FST_SNAPSHOT_NOT_FOUND' }, 'its row says that it was deleted')
+  const lost = '00000000-0000-4000-8000-000000000000'
+  t.throws(() => presentSnapshot(context, lost), { code: 'FST_SNAPSHOT_NOT_FOUND', message: new RegExp(`${lost} any more`) })
 })

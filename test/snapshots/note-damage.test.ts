@@ -1,19 +1,12 @@
-import { join } from 'node:path'
 import t from 'tap'
 import { findById } from '../../src/catalog/snapshots.ts'
 import { recordReplica } from '../../src/catalog/replicas.ts'
-import { errors, SnapshotWriter } from '../../src/index.ts'
-import { snapshotSettings } from '../../src/options.ts'
-import { SnapshotContext } from '../../src/snapshots/context.ts'
+import { errors } from '../../src/index.ts'
 import { notingDamage } from '../../src/snapshots/note-damage.ts'
-import { makeDatabase } from '../helpers/databases.ts'
+import { openContext } from '../helpers/open-context.ts'
 
 t.test('what was removed from a storage while it was read is not damaged', async t => {
-  const path = join(t.testdir(), 'app.db')
-  makeDatabase(path).close()
-  const context = new SnapshotContext(snapshotSettings({ database: path }))
-  const writer = new SnapshotWriter(context)
-  t.teardown(async () => { await writer.close() })
+  const { context, writer } = openContext(t)
   const { id } = await writer.createSnapshot('a')
   const row = findById(context.catalog, id)!
   const read = async (): Promise<void> => { await notingDamage(context, row, context.primary, async () => { throw new errors.SnapshotDamagedError('a part is missing') }) }

@@ -5,19 +5,15 @@ import t, { type Test } from 'tap'
 import type { ApplyImageInput } from '../../src/engine/apply/apply-image.ts'
 import { runEngine } from '../../src/engine/engine.ts'
 import { SnapshotWriter } from '../../src/index.ts'
-import { snapshotSettings } from '../../src/options.ts'
-import { SnapshotContext } from '../../src/snapshots/context.ts'
-import { contentOf, integrityOf, makeDatabase } from '../helpers/databases.ts'
+import { contentOf, integrityOf } from '../helpers/databases.ts'
 import { query } from '../helpers/bank.ts'
+import { openContext } from '../helpers/open-context.ts'
 
 type RunEngine = typeof runEngine
 
 /** A writer whose engines can be made to fail as on a failing disk, with a snapshot `before` of a changed database. */
-async function failingWriter (t: Test, path: string, run: RunEngine): Promise<{ writer: SnapshotWriter, path: string, changed: Record<string, string> }> {
-  makeDatabase(path).close()
-  const context = new SnapshotContext(snapshotSettings({ database: path }))
-  const writer = new SnapshotWriter(context)
-  t.teardown(async () => { await writer.close() })
+async function failingWriter (t: Test, run: RunEngine): Promise<{ writer: SnapshotWriter, path: string, changed: Record<string, string> }> {
+  const { path, context, writer } = openContext(t)
   await writer.createSnapshot('before')
   new Database(path).exec('DELETE FROM items').close()
   context.runEngine = run
@@ -45,7 +41,7 @@ function failChecks (count: number): RunEngine {
 const outcomes = (path: string): unknown => query(join(path, '..', 'backups', 'catalog.db'), "SELECT group_concat(status || ' ' || (error ->> 'code')) FROM restores")
 
 t.test('a database that is not sound after a restore gets its old content back by itself', async t => {
-  const { writer, path, changed } = await failingWriter(t, join(t.testdir(), 'app.db'), failChecks(1))
+  const { writer, path, changed } = await failingWriter(t, failChecks(1))
   await t.rejects(writer.restoreFromSnapshot('before'), { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /page 7 is gone.*the database has its old content again, from .*pre_restore_/ })
   t.same(contentOf(path), changed)
   t.equal(integrityOf(path), 'ok')
@@ -57,7 +53,7 @@ t.test('a database that is not sound after a restore gets its old content back b
 })
 
 t.test('where the rollback fails too, the error says where the old content is and what to do', async t => {
-  const { writer, path, changed } = await failingWriter(t, join(t.testdir(), 'app.db'), failChecks(3))
+  const { writer, path, changed } = await failingWriter(t, failChecks(3))
   const error = await writer.restoreFromSnapshot('before').catch(error => error)
   t.match(error, { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /the old content was not brought back.*It is in (\S+pre_restore_\S+\.db): to have it back, stop the application/ })
   const [, backup] = /It is in (\S+\.db)/.exec(error.message) ?? []
@@ -66,7 +62,7 @@ t.test('where the rollback fails too, the error says where the old content is an
 })
 
 t.test('an engine that dies before its transaction is committed has changed nothing, and nothing is rolled back', async t => {
-  const { writer, path, changed } = await failingWriter(t, join(t.testdir(), 'app.db'), async (task, input, options) => {
+  const { writer, path, changed } = await failingWriter(t, async (task, input, options) => {
     if (task !== 'apply-image') return await runEngine(task, input, options)
     dieUnderTheLock(input)
     // Before anybody looks the application goes on, even with a change of its schema, such as a restore is.
@@ -81,7 +77,7 @@ t.test('an engine that dies before its transaction is committed has changed noth
 })
 
 t.test('where it cannot be told any more whether anything was applied, nothing is rolled back, and the error says where the old content is', async t => {
-  const { writer, path, changed } = await failingWriter(t, join(t.testdir(), 'app.db'), async (task, input, options) => {
+  const { writer, path, changed } = await failingWriter(t, async (task, input, options) => {
     if (task === 'judge-content') return 'unknown' as never
     if (task !== 'apply-image') return await runEngine(task, input, options)
     dieUnderTheLock(input)
@@ -92,7 +88,7 @@ t.test('where it cannot be told any more whether anything was applied, nothing i
 })
 
 t.test('a check that dies says nothing against a restored database', async t => {
-  const { writer, path } = await failingWriter(t, join(t.testdir(), 'app.db'), async (task, input, options) => {
+  const { writer, path } = await failingWriter(t, async (task, input, options) => {
     if (task === 'check-integrity') throw new Error('killed')
     return await runEngine(task, input, options)
   })
@@ -101,7 +97,7 @@ t.test('a check that dies says nothing against a restored database', async t => 
 })
 
 t.test('a restored database that was moved away since is not put back', async t => {
-  const { writer, path } = await failingWriter(t, join(t.testdir(), 'app.db'), async (task, input, options) => {
+  const { writer, path } = await failingWriter(t, async (task, input, options) => {
     if (task === 'check-integrity') renameSync(path, `${path}.moved`)
     return await runEngine(task, input, options)
   })
@@ -111,7 +107,7 @@ t.test('a restored database that was moved away since is not put back', async t 
 })
 
 t.test('a restored database that its application holds locked is restored all the same', async t => {
-  const { writer, path } = await failingWriter(t, join(t.testdir(), 'app.db'), async (task, input, options) => {
+  const { writer, path } = await failingWriter(t, async (task, input, options) => {
     if (task === 'check-integrity') throw Object.assign(new Error('locked'), { code: 'FST_SNAPSHOT_DATABASE_LOCKED', statusCode: 503 })
     return await runEngine(task, input, options)
   })
@@ -121,7 +117,7 @@ t.test('a restored database that its application holds locked is restored all th
 
 t.test('an engine that dies after its transaction was committed is rolled back', async t => {
   let applied = 0
-  const { writer, path, changed } = await failingWriter(t, join(t.testdir(), 'app.db'), async (task, input, options) => {
+  const { writer, path, changed } = await failingWriter(t, async (task, input, options) => {
     const result = await runEngine(task, input, options)
     if (task === 'apply-image' && ++applied === 1) throw new Error('out of memory')
     return result

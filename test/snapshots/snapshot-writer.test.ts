@@ -4,10 +4,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { LocalStorage, SnapshotWriter, type SnapshotOptions } from '../../src/index.ts'
 import { silentLogger } from '../../src/logger.ts'
-import { snapshotSettings } from '../../src/options.ts'
-import { SnapshotContext } from '../../src/snapshots/context.ts'
 import { damageDatabase } from '../helpers/damage.ts'
 import { contentOf, makeDatabase } from '../helpers/databases.ts'
+import { openContext } from '../helpers/open-context.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 
 function prepare (t: Test, options: SnapshotOptions = {}): { path: string, writer: SnapshotWriter } {
@@ -125,7 +124,7 @@ for (const name of [5, null, {}, ['a']] as never[]) {
   t.test(`a name that is ${JSON.stringify(name)} is refused`, async t => {
     const { writer } = prepare(t)
     const calls: Array<Promise<unknown>> = [writer.createSnapshot(name), writer.getSnapshot(name), writer.updateSnapshot(name, {}), writer.deleteSnapshot(name), writer.restoreFromSnapshot(name), writer.verifySnapshot(name), writer.downloadSnapshot(name)]
-    for (const call of calls) await t.rejects(call, { code: 'FST_SNAPSHOT_INVALID_NAME', statusCode: 400, message: `Invalid snapshot name (${typeof name}): a name is a text` })
+    for (const result of await Promise.allSettled(calls)) t.match(result, { status: 'rejected', reason: { code: 'FST_SNAPSHOT_INVALID_NAME', statusCode: 400, message: `Invalid snapshot name (${typeof name}): a name is a text` } })
   })
 }
 
@@ -180,11 +179,7 @@ t.test('so does one that the storage fails', async t => {
 })
 
 t.test('a restore that has made a missing database and then fails does not say so', async t => {
-  const path = join(t.testdir(), 'app.db')
-  makeDatabase(path).close()
-  const context = new SnapshotContext(snapshotSettings({ database: path }))
-  const writer = new SnapshotWriter(context)
-  t.teardown(async () => { await writer.close() })
+  const { path, context, writer } = openContext(t)
   await writer.createSnapshot('before')
   rmSync(path)
   const { runEngine } = context
@@ -207,12 +202,8 @@ t.test('evidence of a damaged database is restored only by a script, and the ref
 })
 
 t.test('a database that had to be copied first is a warning that says why', async t => {
-  const path = join(t.testdir(), 'app.db')
-  makeDatabase(path).close()
   const warnings: unknown[] = []
-  const context = new SnapshotContext(snapshotSettings({ database: path, logger: { ...silentLogger, warn: (...args: unknown[]) => { warnings.push(args) } } }))
-  const writer = new SnapshotWriter(context)
-  t.teardown(async () => { await writer.close() })
+  const { context, writer } = openContext(t, { logger: { ...silentLogger, warn: (...args: unknown[]) => { warnings.push(args) } } })
   const { runEngine } = context
   context.runEngine = async (task, ...rest) => Object.assign(await runEngine(task, ...rest) as object, { copied: 'its log is a riddle' }) as never
   await writer.createSnapshot('one')

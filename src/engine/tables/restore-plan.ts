@@ -43,14 +43,14 @@ export function planRestore (database: Database.Database, names: string[], snaps
 }
 
 function differencesBetween (snapshot: Table, live: Table): string[] {
-  const only = (columns: Column[], others: Column[], where: string): string[] =>
+  const columnsOnlyIn = (columns: Column[], others: Column[], where: string): string[] =>
     columns.filter(({ name }) => findNamed(others, name) === undefined).map(({ name }) => `column "${name}" is only in the ${where}`)
   const other = live.columns.flatMap(column => {
     const theirs = findNamed(snapshot.columns, column.name)
     return theirs === undefined || describe(theirs) === describe(column) ? [] : [`column "${column.name}" is ${describe(theirs)} in the snapshot, ${describe(column)} in the live database`]
   })
   const rowid = snapshot.isWithoutRowid === live.isWithoutRowid ? [] : [`it is WITHOUT ROWID in the ${live.isWithoutRowid ? 'live database' : 'snapshot'} only`]
-  return [...only(snapshot.columns, live.columns, 'snapshot'), ...only(live.columns, snapshot.columns, 'live database'), ...other, ...rowid]
+  return [...columnsOnlyIn(snapshot.columns, live.columns, 'snapshot'), ...columnsOnlyIn(live.columns, snapshot.columns, 'live database'), ...other, ...rowid]
 }
 
 const describe = ({ type, keyPosition, generated }: Column): string =>

@@ -67,7 +67,7 @@ export class Replicas {
 
   /** Enters all that the storages have in the catalog. @throws the first storage's error where all of them fail */
   async rebuild (): Promise<RebuildResult> {
-    const outcomes = await Promise.allSettled(this.#keepers.map(async keeper => await keeper.listing.list()))
+    const outcomes = await Promise.allSettled(this.#keepers.map(async keeper => await keeper.listing.listAnew()))
     const storages = outcomes.map((outcome, index) => {
       const storage = (this.#keepers[index] as StorageKeeper).name
       return outcome.status === 'fulfilled' ? { storage, ...outcome.value, error: null } : { storage, snapshots: 0, added: 0, unreadable: [], error: messageOf(outcome.reason) }

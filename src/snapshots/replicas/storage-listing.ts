@@ -35,11 +35,15 @@ export class StorageListing {
     return await this.#running
   }
 
-  /** The same for what others can reach, begun by now. */
+  /** The same, begun by now: what is under way may have missed what the caller knows of. */
+  async listAnew (): Promise<Findings> {
+    await this.#running?.catch(() => {})
+    return await this.list()
+  }
+
+  /** The same for what others can reach. */
   async listShared (): Promise<void> {
-    if (!this.#isShared) return
-    await this.#running?.catch(() => {}) // it began before what is asked for
-    await this.list()
+    if (this.#isShared) await this.listAnew()
   }
 
   /** Whether the catalog has never been told of all that the storage has. */

@@ -8,7 +8,7 @@ import { filesIn, flipBit } from '../../helpers/damage.ts'
 import { contentOf } from '../../helpers/databases.ts'
 import { writerFor } from '../../helpers/round-trip.ts'
 import { packsIn } from '../../helpers/sharing.ts'
-import { setUpTwo, statesOf, waitForStates } from '../../helpers/two-storages.ts'
+import { setUpOneOfTwo, setUpTwo, statesOf, waitForStates } from '../../helpers/two-storages.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 
 t.test('a snapshot is COMPLETED with the first storage, and the other one follows', async t => {
@@ -234,12 +234,7 @@ t.test('nothing is removed by a limit before another storage has it', async t =>
 })
 
 t.test('a storage that is added later gets the snapshots from before', async t => {
-  const { path, local, remote, writer: unused } = setUpTwo(t)
-  await unused.close()
-  const before = writerFor(t, path, { storage: local })
-  await before.createSnapshot('a')
-  await before.listSnapshots()
-  await before.close()
+  const { path, local, remote } = await setUpOneOfTwo(t, 'local')
   const writer = writerFor(t, path, { storage: [local, remote] })
   await writer.settle()
   await waitForStates(writer, 'a', { local: 'STORED', remote: 'STORED' })

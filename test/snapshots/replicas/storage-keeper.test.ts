@@ -5,7 +5,7 @@ import { LocalStorage } from '../../../src/index.ts'
 import { LockFile } from '../../../src/lock-file.ts'
 import { writerFor } from '../../helpers/round-trip.ts'
 import { packsIn } from '../../helpers/sharing.ts'
-import { setUpTwo, statesOf, waitForStates } from '../../helpers/two-storages.ts'
+import { setUpOneOfTwo, setUpTwo, statesOf, waitForStates } from '../../helpers/two-storages.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
 
 /** Holds a storage as another process does that makes copies there. */
@@ -83,12 +83,7 @@ t.test('what is in no storage that is configured is told of, and can be changed 
 })
 
 t.test('a storage with limits that is added later is not filled', async t => {
-  const { path, local, remote, writer: unused } = setUpTwo(t)
-  await unused.close()
-  const before = writerFor(t, path, { storage: remote })
-  await before.createSnapshot('a')
-  await before.listSnapshots()
-  await before.close()
+  const { path, local, remote } = await setUpOneOfTwo(t, 'remote')
   const writer = writerFor(t, path, { storage: [{ storage: remote, required: true }, { storage: local, keepLast: 1 }] })
   await writer.completeReplicas()
   t.same(await statesOf(writer, 'a'), { remote: 'STORED' })
