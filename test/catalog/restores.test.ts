@@ -17,7 +17,7 @@ t.test('a restore begins as requested', async t => {
   t.strictSame(all(catalog), [{
     id: '1', database: 'app', snapshotId: 'snapshot-id', snapshotName: 'nightly', status: 'REQUESTED', requestedAt: '2026-11-22T10:00:00.000Z', finishedAt: null, durationMs: null, preRestoreBackup: null, error: null, kind: 'restore', times: { REQUESTED: '2026-11-22T10:00:00.000Z' }, isApplied: null
   }])
-  t.throws(() => { begin(catalog, '1') }, { code: 'SQLITE_CONSTRAINT_PRIMARYKEY' })
+  t.throws(() => { begin(catalog, '1') }, { code: 'FST_SNAPSHOT_CATALOG_UNUSABLE', cause: { code: 'SQLITE_CONSTRAINT_PRIMARYKEY' } })
 })
 
 t.test('a change is one of the restore it names', async t => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { runEngine } from '../../src/engine/engine.ts'
 import { checkIntegrity, type IntegrityReport } from '../../src/engine/check-integrity.ts'
-import { damageDatabase } from '../helpers/damage.ts'
+import { breakIndex, damageDatabase } from '../helpers/damage.ts'
 import { makeDatabase, makeLargeDatabase } from '../helpers/databases.ts'
 
 const check = async (path: string, mode: 'quick' | 'full'): Promise<IntegrityReport> => await runEngine('check-integrity', { target: { path, lockTimeoutMs: 1000 }, mode })
@@ -21,23 +21,6 @@ function makeWithFunction (t: Test): string {
     INSERT INTO numbers (a) SELECT id FROM items`)
   database.close()
   return path
-}
-
-/** Makes an index contradict its table, which only a full check sees. */
-function breakIndex (path: string, index: string, table: string): void {
-  const database = new Database(path)
-  database.unsafeMode()
-  database.pragma('writable_schema = ON')
-  database.function('twice', { deterministic: true }, value => Number(value) * 2)
-  const sql = database.prepare('SELECT sql FROM sqlite_schema WHERE name = ?').pluck().get(index)
-  const rootpage = database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').pluck().get(index)
-  database.prepare('DELETE FROM sqlite_schema WHERE name = ?').run(index)
-  database.pragma('writable_schema = RESET')
-  database.prepare(`UPDATE ${table} SET text = 'not in the index' WHERE rowid = 7`).run()
-  database.pragma('writable_schema = ON')
-  database.prepare("INSERT INTO sqlite_schema VALUES ('index', ?, ?, ?, ?)").run(index, table, rootpage, sql)
-  database.pragma('writable_schema = RESET')
-  database.close()
 }
 
 for (const mode of ['quick', 'full'] as const) {

@@ -1,3 +1,4 @@
+import Database from 'better-sqlite3'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -21,4 +22,21 @@ export function filesIn (folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter(entry => entry.isFile() && !/^catalog\.db|\.lock$|^\.database$|^\.source$/.test(entry.name) && !/\.(databases|cache)$/.test(entry.parentPath))
     .map(entry => join(entry.parentPath, entry.name)).sort()
+}
+
+/** Makes an index contradict its table, which only a full check sees. */
+export function breakIndex (path: string, index: string, table: string): void {
+  const database = new Database(path)
+  database.unsafeMode()
+  database.pragma('writable_schema = ON')
+  database.function('twice', { deterministic: true }, value => Number(value) * 2)
+  const sql = database.prepare('SELECT sql FROM sqlite_schema WHERE name = ?').pluck().get(index)
+  const rootpage = database.prepare('SELECT rootpage FROM sqlite_schema WHERE name = ?').pluck().get(index)
+  database.prepare('DELETE FROM sqlite_schema WHERE name = ?').run(index)
+  database.pragma('writable_schema = RESET')
+  database.prepare(`UPDATE ${table} SET text = 'not in the index' WHERE rowid = 7`).run()
+  database.pragma('writable_schema = ON')
+  database.prepare("INSERT INTO sqlite_schema VALUES ('index', ?, ?, ?, ?)").run(index, table, rootpage, sql)
+  database.pragma('writable_schema = RESET')
+  database.close()
 }

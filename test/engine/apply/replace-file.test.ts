@@ -79,6 +79,26 @@ t.test('one that can be opened but not copied is write-locked meanwhile all the 
   t.same(contentOf(join(folder, 'quarantine', 'app.db')), before)
 })
 
+t.test('a log that is not the one its index describes is in the quarantine, and no backup is made of it', async t => {
+  const { path, folder, image, replace } = await prepare(t)
+  const application = new Database(path)
+  t.teardown(() => { application.close() })
+  application.exec("INSERT INTO items (text) VALUES ('since')")
+  const log = readFileSync(`${path}-wal`)
+  log.fill(7, 40, 48) // the salts of its first frame
+  writeFileSync(`${path}-wal`, log)
+  t.match(await replace(), { backup: null })
+  t.same(contentOf(path), image)
+  t.same(readFileSync(join(folder, 'quarantine', 'app.db-wal')), log)
+})
+
+t.test('where the backup cannot be written, nothing is replaced', async t => {
+  const { path, input, replace } = await prepare(t)
+  const before = contentOf(path)
+  await t.rejects(replace({ safetyCopy: { ...input.safetyCopy!, path: join(t.testdirName, 'nowhere', 'backup.db') } }), { message: /ENOENT/ })
+  t.same(contentOf(path), before)
+})
+
 for (const journalMode of ['wal', 'delete'] as const) {
   t.test(`while the application holds a lock nothing is replaced, ${journalMode} mode`, async t => {
     const { path, folder, replace } = await prepare(t, { journalMode })
