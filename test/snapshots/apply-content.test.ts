@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { runEngine } from '../../src/engine/engine.ts'
 import type { TaskName } from '../../src/engine/messages.ts'
-import { EngineFailedError } from '../../src/errors.ts'
+import { DatabaseLockedError, EngineFailedError } from '../../src/errors.ts'
 import { contentOf } from '../helpers/databases.ts'
 import { change, recoverable, type Recoverable } from '../helpers/recoverable.ts'
 
@@ -52,6 +52,19 @@ t.test('a database of another page size with a damaged schema is replaced, and k
   t.same(contentOf(path), saved)
   t.ok(readFileSync(String(preRestoreBackup)).equals(bytes))
   t.ok(readFileSync(join(String(replacement!.quarantine), 'app.db')).equals(bytes))
+})
+
+t.test('a file that cannot be copied just now is not replaced', async t => {
+  const { path, context, writer } = await recoverable(t)
+  const bytes = Buffer.from('no database at all '.repeat(1000))
+  writeFileSync(path, bytes)
+  const locked = new DatabaseLockedError(path, 1)
+  context.runEngine = async (task, input, options) => {
+    if (task === 'copy-database') throw locked
+    return await runEngine(task, input, options)
+  }
+  await t.rejects(writer.restoreFromSnapshot('a'), { code: 'FST_SNAPSHOT_DATABASE_LOCKED' })
+  t.ok(readFileSync(path).equals(bytes))
 })
 
 t.test('what it could not do on a database that was not there is told without a word of that being unchanged', async t => {

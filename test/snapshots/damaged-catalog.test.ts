@@ -2,6 +2,8 @@ import Database from 'better-sqlite3'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { errors } from '../../src/index.ts'
+import { RemoteStorage } from '../helpers/remote-storage.ts'
 import { recoverable, openWriter, type LogEntry } from '../helpers/recoverable.ts'
 
 /*
@@ -40,6 +42,27 @@ t.test('what contradicts the manifest, its packs or the marks is put right by a 
   log.length = 0
   await writer.verifySnapshot('a')
   t.notOk(said(log, /contradicted/))
+})
+
+t.test('a name with a number is that of a snapshot that was taken over, one with other words is not', async t => {
+  const { folder, writer } = await recoverable(t)
+  for (const [name, right] of [['a-2', 'a-2'], ['a-copy', 'a']] as const) {
+    harm(folder, `UPDATE snapshots SET name = '${name}'`)
+    const { id } = await writer.getSnapshot(name)
+    await writer.verifySnapshot(name)
+    t.match(await writer.getSnapshot(id), { name: right })
+  }
+})
+
+t.test('marks that cannot be asked for keep a verification from an outcome', async t => {
+  const storage = new RemoteStorage(join(t.testdir(), 'remote'))
+  const { writer } = await recoverable(t, { storage })
+  const { get } = storage
+  storage.get = async (key, options) => {
+    if (key.includes('/marks/')) throw new errors.StorageUnavailableError('remote', 'it is down')
+    return await get.call(storage, key, options)
+  }
+  await t.rejects(writer.verifySnapshot('a'), { code: 'FST_SNAPSHOT_STORAGE_UNAVAILABLE' })
 })
 
 t.test('a verification says nothing of marks that cannot be read', async t => {

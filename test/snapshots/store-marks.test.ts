@@ -23,7 +23,8 @@ t.test('marks that were changed on the way are read again', async t => {
   const storage = new NoisyStorage(join(t.testdirName, 'stored'))
   const { id } = await writerFor(t, path, { storage }).createSnapshot('a', { labels: { for: 'test' } })
   storage.noise = 1
-  const blank = writerFor(t, path, { storage, snapshotDir: join(t.testdirName, 'blank') })
+  const elsewhere = join(t.testdirName, 'elsewhere')
+  const blank = writerFor(t, path, { storage, snapshotDir: elsewhere, recoveryDir: elsewhere })
   await blank.rebuildCatalog()
   t.match(await blank.getSnapshot('a'), { id, pinned: false, labels: { for: 'test' } } satisfies Partial<Snapshot>)
 })

@@ -69,7 +69,8 @@ function checkStaged (file: string): string[] {
   }
 }
 
-function inspectAnyhow (database: Database.Database): string[] {
+/** @throws what the disk does; a check that ends early for damage is one that failed */
+export function inspectAnyhow (database: Database.Database): string[] {
   try {
     return inspect(database, 'quick').errors
   } catch (error) {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { pinPages, readDirectly, type PageSource } from '../../../src/engine/pages/page-source.ts'
+import { NotDirectlyReadable } from '../../../src/engine/pages/wal-index.ts'
 import { makeDatabase, type DatabaseOptions, type JournalMode } from '../../helpers/databases.ts'
 import { makeBank } from '../../helpers/bank.ts'
 import { BackgroundScript } from '../../helpers/run-script.ts'
@@ -186,4 +187,16 @@ t.test('an index that never comes to rest is left to SQLite', async t => {
     }
   })
   t.throws(() => pinPages(reader), { message: /does not come to rest/ })
+})
+
+t.test('where SQLite cannot read it either, the database is damaged; any other failure of SQLite stays what it is', async t => {
+  const path = join(t.testdir(), 'app.db')
+  makeDatabase(path).close()
+  const failWith = async (code: string): Promise<unknown> => {
+    const database = new Database(path)
+    t.teardown(() => { database.close() })
+    return await readDirectly(database, async () => { throw new NotDirectlyReadable('its log is a riddle') }, async () => { throw Object.assign(new Error(code), { code }) })
+  }
+  t.match(await failWith('SQLITE_IOERR_SHORT_READ').catch((error: unknown) => error), new NotDirectlyReadable('its log is a riddle, and SQLite cannot read it either: SQLITE_IOERR_SHORT_READ'))
+  await t.rejects(failWith('SQLITE_FULL'), { code: 'SQLITE_FULL' })
 })

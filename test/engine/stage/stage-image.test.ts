@@ -1,10 +1,11 @@
+import type Database from 'better-sqlite3'
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Engine } from '../../../src/engine/engine.ts'
 import type { PackRange } from '../../../src/engine/messages.ts'
-import type { StageImageInput, StageImageResult } from '../../../src/engine/stage/stage-image.ts'
+import { inspectAnyhow, type StageImageInput, type StageImageResult } from '../../../src/engine/stage/stage-image.ts'
 import { sha256Hex, writePageDigests } from '../../../src/format/checksum.ts'
 import { compressFrame } from '../../../src/format/frame.ts'
 import { encodePageMap, PageRuns, type PageMap, type PageRun } from '../../../src/format/page-map.ts'
@@ -105,4 +106,10 @@ for (const [what, image] of Object.entries({ 'frames in the order of the image':
 
 t.test('a staged image that is no sound database is reported, and whoever asked decides', async t => {
   t.match(await stage(t, { ...inOrder, keep: 'for now' }), { errors: [/not a database/], mapped: null })
+})
+
+t.test('damage that ends the check is what it found, and a disk that fails is no damage', async t => {
+  const failing = (code: string): Database.Database => ({ pragma () { throw Object.assign(new Error(code), { code }) }, prepare () { return { pluck: () => ({ all: () => [] }), all: () => [] } } }) as unknown as Database.Database
+  t.same(inspectAnyhow(failing('SQLITE_CORRUPT')), ['SQLITE_CORRUPT'])
+  for (const code of ['SQLITE_IOERR_READ', 'SQLITE_FULL', 'SQLITE_CANTOPEN']) t.throws(() => inspectAnyhow(failing(code)), { code })
 })
