@@ -71,6 +71,8 @@ async function runAndKill (path: string): Promise<boolean> {
     await sleep(Math.random() * 100)
     engines.push(...enginesOf(pid))
   }
+  host.kill('SIGSTOP') // from here on it begins no other engine
+  engines.push(...enginesOf(pid))
   host.kill('SIGKILL')
   await ended
   await until('the engines have ended with their host', () => !engines.some(isAlive))
