@@ -14,13 +14,19 @@ export interface MendedCatalog { found: string[], left: string[] }
 export async function mendCatalog ({ path }: MendCatalogInput): Promise<MendedCatalog> {
   const database = new Database(path, { fileMustExist: true })
   try {
+    return mended(database)
+  } finally {
+    database.close()
+  }
+}
+
+function mended (database: Database.Database): MendedCatalog {
+  try {
     const found = problemsOf(database)
     if (found.length > 0) database.exec('DELETE FROM snapshotPacks; REINDEX')
     return { found, left: found.length > 0 ? problemsOf(database) : [] }
   } catch (error) {
     return { found: [messageOf(error)], left: [messageOf(error)] }
-  } finally {
-    database.close()
   }
 }
 

@@ -203,3 +203,12 @@ t.test('usable snapshots are read so many at a time, all of them', async t => {
   addSnapshot(catalog, 'failed', { status: 'FAILED' })
   for (const limit of [1, 2, 3, 4, 5]) t.same([...usableSnapshots(catalog, 'app', limit)].map(({ name }) => name), ['a', 'b', 'c', 'd'])
 })
+
+t.test('of several other deployments the newest snapshot in time is the latest, and one that has no sound one has none', async t => {
+  const catalog = openCatalog(t)
+  const hours = ['10', '12', '11']
+  for (const [number, hour] of hours.entries()) addSnapshot(catalog, `at-${hour}`, { source: `source-${number}`, sequence: 10 - number, createdAt: `2026-11-22T${hour}:00:00.000Z` })
+  addSnapshot(catalog, 'damaged', { source: 'source-3', integrity: 'failed', createdAt: '2026-11-22T13:00:00.000Z' })
+  t.equal(findLatest(catalog, 'app')?.name, 'at-12')
+  t.equal(findLatest(catalog, 'app', '2026-11-22T11:30:00.000Z')?.name, 'at-11')
+})

@@ -80,12 +80,18 @@ function isCompleted (safetyCopy: SafetyCopy, pages: LivePages, copiedAt: FileSt
 function isCheckpointed (path: string): boolean {
   const database = new Database(path, { timeout: 0 })
   try {
+    return hasAllInFile(database)
+  } finally {
+    database.close()
+  }
+}
+
+function hasAllInFile (database: Database.Database): boolean {
+  try {
     const [{ busy, log, checkpointed }] = database.pragma('wal_checkpoint(PASSIVE)') as [{ busy: number, log: number, checkpointed: number }]
     return busy === 0 && log === checkpointed
   } catch {
     return false
-  } finally {
-    database.close()
   }
 }
 
