@@ -5,9 +5,14 @@ import { BusyError, codeOf } from './errors.ts'
 
 const POLL_MS = 20
 
+/** `shared` is held beside others of its kind, and never beside an exclusive one. */
+type LockKind = 'exclusive' | 'shared'
+
+const TAKE: Record<LockKind, string> = { exclusive: 'BEGIN EXCLUSIVE', shared: 'BEGIN; SELECT 1 FROM sqlite_schema' }
+
 /**
- * An exclusive lock between processes: a SQLite transaction on a small file of its own, so the operating system releases
- * it the moment the holder dies, and nobody ever waits for a dead one.
+ * A lock between processes: a SQLite transaction on a small file of its own, so the operating system releases it the moment the
+ * holder dies, and nobody ever waits for a dead one.
  */
 export class LockFile {
   readonly #database: Database.Database
@@ -17,12 +22,12 @@ export class LockFile {
   }
 
   /** Takes the lock, blocking this thread for at most `timeoutMs`. Null where another holds it for longer. */
-  static takeBlocking (path: string, timeoutMs: number): LockFile | null {
+  static takeBlocking (path: string, timeoutMs: number, kind: LockKind = 'exclusive'): LockFile | null {
     makeFile(path)
     const database = new Database(path, { timeout: timeoutMs })
     try {
       database.pragma('journal_mode = MEMORY') // nothing is ever written, so no journal file is wanted
-      database.exec('BEGIN EXCLUSIVE')
+      database.exec(TAKE[kind])
       return new LockFile(database)
     } catch (error) {
       database.close()
@@ -35,11 +40,11 @@ export class LockFile {
    * Takes the lock without blocking the thread.
    * @throws FST_SNAPSHOT_BUSY when another process holds it for longer than `timeoutMs`
    */
-  static async take (path: string, timeoutMs: number, signal?: AbortSignal): Promise<LockFile> {
+  static async take (path: string, timeoutMs: number, signal?: AbortSignal, kind: LockKind = 'exclusive'): Promise<LockFile> {
     signal?.throwIfAborted()
     const deadline = Date.now() + timeoutMs
     for (;;) {
-      const lock = LockFile.takeBlocking(path, 0)
+      const lock = LockFile.takeBlocking(path, 0, kind)
       if (lock !== null) return lock
       if (Date.now() >= deadline) throw new BusyError()
       await sleep(POLL_MS)

@@ -8,9 +8,11 @@ import { silentLogger, type Logger } from './logger.ts'
 import { databasePath, databaseSlug } from './options-database.ts'
 import { optionName } from './options-names.ts'
 import { requireDistinctPaths } from './options-paths.ts'
+import { scheduledJobs, unlessOff, type ScheduledJob, type ScheduleOptions } from './options-schedule.ts'
+import { retentionPolicy, type RetentionOptions, type RetentionPolicy } from './options-retention.ts'
 import { nestedOptions, PluginOptionsSchema, SnapshotOptionsSchema } from './options-schema.ts'
 import { storageSettings, type ReplicaOptions, type StorageSettings } from './options-storages.ts'
-import { problemIn } from './schemas/fit.ts'
+import { problemIn, withoutUndefined } from './schemas/fit.ts'
 import type { SnapshotStorage } from './storage/snapshot-storage.ts'
 
 /** Options of `SnapshotWriter` and `SnapshotRecovery`. What is not given is taken from the environment ({@link optionsFromEnv}). */
@@ -45,6 +47,8 @@ export interface SnapshotOptions extends SnapshotHooks {
   integrityCheckMaxAge?: number
   /** Keep snapshots of a damaged database as evidence, marked `integrity: "failed"`, instead of failing. Default false. */
   allowDamaged?: boolean
+  /** Which snapshots are kept; the others are deleted after each creation and on schedule. */
+  retention?: RetentionOptions
   /** Which contents from before restores are kept: the newest `keepLast` (default 10) as long as `maxAge` milliseconds (default 30 days). The newest always is. */
   preRestoreBackups?: { keepLast?: number, maxAge?: number }
   /** How long the application may take for `onBeforeRestore`, `onBeforeReplace` and `onAfterReplace`, in milliseconds. Default 10000. */
@@ -56,6 +60,13 @@ export interface SnapshotOptions extends SnapshotHooks {
    * the file again. The signal is aborted when the application closes.
    */
   migrate?: (stagingPath: string, signal: AbortSignal) => void | Promise<void>
+  /**
+   * The application's own judgement of a rehearsed restore: it gets the restored database, which can only be read, and throws,
+   * or returns false, 0, an empty text or NaN, where it could not live with it.
+   */
+  validate?: (database: DrillDatabase, signal: AbortSignal) => unknown
+  /** How long `validate`, and the migrations of a rehearsed restore, may take, in milliseconds. Default 600000. */
+  validateTimeout?: number
   /** Where messages go. Default: nowhere; the plugin gives `app.log`. */
   logger?: Logger
 }
@@ -73,16 +84,36 @@ export type RoleFunction = (request: FastifyRequest) => Role | null | Promise<Ro
 export interface SnapshotsPluginOptions extends SnapshotOptions {
   /** Who may use the routes: tokens, a function of one's own, or `false` to open them to everyone. One of them is required. */
   auth?: TokenOptions | RoleFunction | false
-  /** Path of the snapshot routes. Default `/snapshots`. */
+  /**
+   * Makes the writer `app.snapshots.<namespace>`, where one application has several databases: 1 to 64 lower-case letters,
+   * digits, `_` and `-`. It is also the default of `databaseName`. Health and metrics of all of them are on the same routes.
+   */
+  namespace?: string
+  /** Path of the snapshot routes. Default `/snapshots`, with a namespace `/snapshots/<namespace>`. */
   prefix?: string
-  /** The health routes, or `false` for none. Default path `/health`. */
+  /** The health routes, or `false` for none. Default path `/health`; of several databases it is that of the one that is worst off. */
   health?: false | { path?: string }
-  /** The metrics route, or `false` for none. Default path `/metrics`, open to everyone unless `role` closes it. */
-  metrics?: false | { path?: string, role?: Role }
+  /** The metrics, or `false` for none. */
+  metrics?: false | MetricsOptions
   /** What runs by itself, or `false` for nothing. */
   schedule?: false | ScheduleOptions
   /** How the host's own routes answer while it takes no changes. */
   maintenance?: MaintenanceOptions
+}
+
+export interface MetricsOptions {
+  /** Path of their route. Default `/metrics`; with a registry there is a route only where a path is given. */
+  path?: string
+  /** Who may see them. Default: everyone. */
+  role?: Role
+  /** A registry that the application shows itself, which gets these metrics as well. */
+  registry?: MetricsRegistry
+}
+
+/** What is wanted of a registry: that of prom-client, or of a client that has grown out of it. */
+export interface MetricsRegistry {
+  registerMetric (metric: never): void
+  removeSingleMetric (name: string): void
 }
 
 export interface MaintenanceOptions {
@@ -92,29 +123,26 @@ export interface MaintenanceOptions {
   retryAfter?: number
 }
 
-export interface ScheduleOptions {
-  /** Cron expression of the snapshots, or `false` or `'off'` for none. Default: SNAPSHOT_CRON_SCHEDULE, else every six hours (`0 *\/6 * * *`). */
-  snapshots?: string | false
-  /** Cron expression of the integrity check, which also runs at the start, or `false` or `'off'` for neither. Default: hourly. */
-  integrity?: string | false
-  /** IANA time zone of the expressions. Default: that of the process. */
-  timezone?: string
-  /** How many scheduled snapshots are kept; manual and pinned ones are never counted or removed. Default 10. */
-  keepLast?: number
-}
-
 const TOKEN = /^[\x21-\x7e]{8,}$/
 
-type Defaulted = 'replaceTimeout' | 'probeStorage' | 'compressionLevel' | 'maxParentAge' | 'lockTimeout' | 'integrityCheckMaxAge' | 'allowDamaged' | 'logger'
+type Defaulted = 'replaceTimeout' | 'validateTimeout' | 'probeStorage' | 'compressionLevel' | 'maxParentAge' | 'lockTimeout' | 'integrityCheckMaxAge' | 'allowDamaged' | 'logger'
 /** Options after every check and default; paths are absolute. */
-export type SnapshotSettings = Omit<SnapshotOptions, 'storage' | 'preRestoreBackups'> & Required<Pick<SnapshotOptions, Defaulted | 'database' | 'databaseName' | 'snapshotDir' | 'recoveryDir'>> & { storages: StorageSettings[], preRestoreBackups: { keepLast: number, maxAge: number }, isRecoveryDirDefault: boolean }
+export type SnapshotSettings = Omit<SnapshotOptions, 'storage' | 'retention' | 'preRestoreBackups'> & Required<Pick<SnapshotOptions, Defaulted | 'database' | 'databaseName' | 'snapshotDir' | 'recoveryDir'>> & { storages: StorageSettings[], retention: RetentionPolicy, preRestoreBackups: { keepLast: number, maxAge: number }, isRecoveryDirDefault: boolean }
+
+/** What `validate` gets: the database of better-sqlite3, or the part of it that is wanted for reading. */
+export interface DrillDatabase {
+  /** Path of its file. */
+  readonly name: string
+  prepare (sql: string): { get (...parameters: unknown[]): unknown, all (...parameters: unknown[]): unknown[] }
+}
 
 export interface PluginSettings extends SnapshotSettings {
   auth: TokenOptions | RoleFunction | false
+  namespace: string | null
   prefix: string
   health: false | { path: string }
-  metrics: false | { path: string, role: Role | null }
-  schedule: { snapshots: string | false, integrity: string | false, timezone: string | undefined, keepLast: number }
+  metrics: false | { path: string | null, role: Role | null, registry: MetricsRegistry | null }
+  schedule: { timezone: string | undefined, jitter: number, runMissed: boolean } & Record<ScheduledJob, string | false>
   maintenance: Required<MaintenanceOptions>
 }
 
@@ -152,28 +180,27 @@ export function pluginSettings (options: SnapshotsPluginOptions): PluginSettings
     const value = options[option as keyof typeof nestedOptions]
     if (typeof value === 'object' && value !== null) check(schema, value, `${option}.`)
   }
-  const { auth, prefix = '/snapshots', health = {}, metrics = {}, schedule = {}, maintenance = {}, ...rest } = check(PluginOptionsSchema, { ...fromEnv, ...withoutUndefined(options) })
+  const { auth, namespace = null, prefix = namespace === null ? '/snapshots' : `/snapshots/${namespace}`, health = {}, metrics = {}, schedule = {}, maintenance = {}, ...rest } = check(PluginOptionsSchema, { ...fromEnv, ...withoutUndefined(options) })
   if (auth === undefined || (typeof auth === 'object' && auth.admin === undefined && auth.viewer === undefined)) {
     throw new OptionError('"auth" is required, as the routes give away and replace the whole database. Give tokens ({ admin, viewer }, or SNAPSHOT_ADMIN_TOKEN in the environment), a function, or false to open them to everyone')
   }
   requireLongTokens(auth)
-  const { snapshots = (fromEnv.schedule || {}).snapshots ?? '0 */6 * * *', integrity = '0 * * * *', timezone, keepLast = 10 } = schedule || { snapshots: false, integrity: false }
+  const { keepLast, timezone, jitter = namespace === null ? 0 : 30_000, runMissed = true, ...jobs } = withoutUndefined(schedule || {})
   const paths = {
     prefix,
     health: health && { path: health.path ?? '/health' },
-    metrics: metrics && { path: metrics.path ?? '/metrics', role: metrics.role ?? null }
+    metrics: metrics && { path: metrics.path ?? (metrics.registry === undefined ? '/metrics' : null), role: metrics.role ?? null, registry: metrics.registry ?? null }
   }
   requireDistinctPaths(paths)
   return {
-    ...settle(rest),
+    ...settle({ ...namespace !== null && { databaseName: namespace }, ...rest }, keepLast),
     ...paths,
+    namespace,
     auth,
     maintenance: { duringRestores: false, retryAfter: 30, ...withoutUndefined(maintenance) },
-    schedule: { snapshots: unlessOff(snapshots), integrity: unlessOff(integrity), timezone, keepLast }
+    schedule: { timezone, jitter, runMissed, ...scheduledJobs(schedule === false ? false : { ...(fromEnv.schedule || {}), ...jobs }) }
   }
 }
-
-const unlessOff = (expression: string | false): string | false => expression === 'off' ? false : expression
 
 function check<T extends object> (schema: TObject, options: T, within = ''): T {
   const problem = problemIn(schema, options)
@@ -181,7 +208,7 @@ function check<T extends object> (schema: TObject, options: T, within = ''): T {
   return options
 }
 
-function settle ({ storage, ...options }: SnapshotOptions): SnapshotSettings {
+function settle ({ storage, ...options }: SnapshotOptions, keepLast?: number): SnapshotSettings {
   if (options.database === undefined) throw new OptionError('"database" is missing; give the path of the database, or set DATABASE_URL')
   requireMethods('logger', options.logger, ['info', 'warn', 'error'])
   const database = databasePath(options.database)
@@ -189,6 +216,7 @@ function settle ({ storage, ...options }: SnapshotOptions): SnapshotSettings {
   const settings = {
     probeStorage: true,
     replaceTimeout: 10_000,
+    validateTimeout: 600_000,
     compressionLevel: 1,
     maxParentAge: 7 * 24 * 60 * 60 * 1000,
     lockTimeout: 10_000,
@@ -200,7 +228,8 @@ function settle ({ storage, ...options }: SnapshotOptions): SnapshotSettings {
     databaseName: options.databaseName ?? databaseSlug(database),
     ...(options.migrations && { migrations: { folder: resolve(options.migrations.folder) } }),
     snapshotDir,
-    preRestoreBackups: { keepLast: 10, maxAge: 30 * 24 * 60 * 60 * 1000, ...options.preRestoreBackups },
+    retention: retentionPolicy(options.retention, keepLast),
+    preRestoreBackups: { keepLast: 10, maxAge: 30 * 24 * 60 * 60 * 1000, ...withoutUndefined(options.preRestoreBackups ?? {}) },
     storages: storageSettings(storage, snapshotDir),
     recoveryDir: resolve(options.recoveryDir ?? join(dirname(database), 'recovery')),
     isRecoveryDirDefault: options.recoveryDir === undefined
@@ -231,8 +260,4 @@ function requireLongTokens (auth: SnapshotsPluginOptions['auth']): void {
     const tokens = typeof auth === 'object' ? [auth[role] ?? []].flat() : []
     if (!tokens.every(token => TOKEN.test(token))) throw new OptionError(`${optionName(`auth.${role}`)}: a token is at least 8 visible ASCII characters, without white space`)
   }
-}
-
-function withoutUndefined<T extends object> (options: T): T {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
 }

@@ -2,26 +2,34 @@ import fastifySchedule from '@fastify/schedule'
 import type { FastifyInstance } from 'fastify'
 import fp from 'fastify-plugin'
 import type { ToadScheduler } from 'toad-scheduler'
-import { OptionError } from './errors.ts'
-import { snapshotMetrics } from './metrics/metrics.ts'
 import { pluginSettings, type SnapshotsPluginOptions } from './options.ts'
+import { decorate, metricsOf, requireFree, showHealth, showMetrics } from './registrations.ts'
 import { authentication } from './routes/authentication.ts'
-import { healthRoutes } from './routes/health.ts'
+import { drillRoutes } from './routes/drills.ts'
 import { integrityRoutes } from './routes/integrity.ts'
 import { maintenanceRoutes, refuseChanges } from './routes/maintenance.ts'
-import { metricsRoute } from './routes/metrics.ts'
 import { applyOwnRules } from './routes/own-rules.ts'
 import { recoveryRoutes } from './routes/recovery.ts'
+import { retentionRoutes } from './routes/retention.ts'
 import { snapshotRoutes } from './routes/snapshots.ts'
 import { tableRoutes } from './routes/tables.ts'
 import { checkSchedule, ScheduledJobs } from './schedule/jobs.ts'
 import { SnapshotContext } from './snapshots/context.ts'
 import { SnapshotWriter } from './snapshots/snapshot-writer.ts'
 
+/**
+ * The databases of an application that has several, for its types:
+ *
+ * ```ts
+ * declare module 'fastify-sqlite-snapshots' { interface SnapshotNamespaces { orders: SnapshotWriter } }
+ * ```
+ */
+export interface SnapshotNamespaces {}
+
 declare module 'fastify' {
   interface FastifyInstance {
-    /** The snapshots of the application's database, and with `.recovery` its integrity. */
-    snapshots: SnapshotWriter
+    /** The snapshots of the application's database, and with `.recovery` its integrity; by namespace where there are several. */
+    snapshots: SnapshotWriter & SnapshotNamespaces
     scheduler: ToadScheduler
   }
   interface FastifyContextConfig {
@@ -31,13 +39,14 @@ declare module 'fastify' {
 }
 
 async function plugin (app: FastifyInstance, options: SnapshotsPluginOptions): Promise<void> {
-  // A scope of its own inherits the decoration of one above it, and may have its own.
-  if (Object.hasOwn(app, 'snapshots')) throw new OptionError('"database": this Fastify scope has its app.snapshots already, and for now a scope serves one database; register a second one in a scope with a prefix: app.register(async scope => { await scope.register(snapshots, { … }) }, { prefix: "/second" })')
   const settings = pluginSettings({ logger: app.log, ...options })
   checkSchedule(settings.schedule)
+  requireFree(app, settings.namespace)
   const context = new SnapshotContext(settings)
   const writer = new SnapshotWriter(context)
-  const jobs = new ScheduledJobs(writer, settings)
+  const jobs = new ScheduledJobs(context, writer, settings)
+  const metrics = metricsOf(app, settings)
+  const source = { context, nextRuns: () => jobs.nextRuns() }
   // Before the server waits for its requests, so that they end; reading stays possible until it has closed.
   let isClosing = false
   app.addHook('preClose', async () => {
@@ -46,8 +55,12 @@ async function plugin (app: FastifyInstance, options: SnapshotsPluginOptions): P
     await writer.drain()
     await jobs.drain()
   })
-  app.addHook('onClose', async () => { await writer.close() })
-  app.decorate('snapshots', writer)
+  app.addHook('onClose', async () => {
+    metrics?.remove(source)
+    await writer.close()
+  })
+  decorate(app, settings.namespace, writer)
+  metrics?.add(source)
 
   refuseChanges(app, writer, settings.maintenance)
   const authenticate = authentication(settings.auth)
@@ -57,12 +70,14 @@ async function plugin (app: FastifyInstance, options: SnapshotsPluginOptions): P
     tableRoutes(routes, writer, authenticate)
     integrityRoutes(routes, writer.recovery, authenticate)
     recoveryRoutes(routes, writer.recovery, settings.databaseName, authenticate)
+    retentionRoutes(routes, writer.retention, authenticate)
+    drillRoutes(routes, writer.drills, authenticate)
     maintenanceRoutes(routes, writer, authenticate)
   }, { prefix: settings.prefix })
   await app.register(async scope => {
     const routes = applyOwnRules(scope, () => isClosing)
-    if (settings.health !== false) healthRoutes(routes, settings.health.path, writer, authenticate)
-    if (settings.metrics !== false) metricsRoute(routes, settings.metrics, snapshotMetrics(context), authenticate)
+    showHealth(app, routes, settings, { writer, authenticate })
+    showMetrics(app, routes, settings, metrics, authenticate)
   })
 
   if (!app.hasDecorator('scheduler')) await app.register(fastifySchedule)

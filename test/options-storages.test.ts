@@ -5,6 +5,7 @@ import { LocalStorage, S3Storage, type SnapshotStorage } from '../src/index.ts'
 import { snapshotSettings } from '../src/options.ts'
 import { storageSettings } from '../src/options-storages.ts'
 import { setEnvironment } from './helpers/environment.ts'
+import { testFolder } from './helpers/folder.ts'
 
 const [local, s3] = [new LocalStorage('/data/local'), new S3Storage({ bucket: 'some-bucket' })]
 const refused = (message: RegExp): { code: string, message: RegExp } => ({ code: 'FST_SNAPSHOT_INVALID_OPTION', message })
@@ -49,7 +50,7 @@ t.test('what makes no sense is refused, naming the option', async t => {
 })
 
 t.test('two storages in one place are refused, however it is named', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   mkdirSync(join(folder, 'disk'))
   symlinkSync(join(folder, 'disk'), join(folder, 'link'))
   const s3At = (options: object): S3Storage => new S3Storage({ bucket: 'some-bucket', ...options })

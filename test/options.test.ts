@@ -5,6 +5,7 @@ import { silentLogger } from '../src/logger.ts'
 import { optionsFromEnv, pluginSettings, snapshotSettings, type SnapshotOptions, type SnapshotsPluginOptions } from '../src/options.ts'
 import { LocalStorage } from '../src/storage/local-storage.ts'
 import { setEnvironment } from './helpers/environment.ts'
+import { testFolder } from './helpers/folder.ts'
 
 const refused = (option: string, rest = '') => ({ code: 'FST_SNAPSHOT_INVALID_OPTION', name: 'FastifyError', message: new RegExp(`^Invalid option: "${option.replaceAll('.', '\\.')}".*${rest}`, 's') })
 const database = '/data/app.db'
@@ -35,7 +36,9 @@ t.test('a path is enough, and everything else has a default', async t => {
     integrityCheckMaxAge: 0,
     allowDamaged: false,
     preRestoreBackups: { keepLast: 10, maxAge: 2_592_000_000 },
+    retention: { scheduled: { keepLast: 10 }, manual: {}, minimum: 1, holdFactor: 4, failedMaxAge: 2_592_000_000 },
     replaceTimeout: 10_000,
+    validateTimeout: 600_000,
     logger: silentLogger
   })
 })
@@ -48,7 +51,7 @@ t.test('the default logger takes messages and says nothing', async t => {
 
 t.test('what is given is kept, folders made absolute', async t => {
   setEnvironment(t, { DATABASE_URL: '/env.db', SNAPSHOT_DATABASE: 'env', SNAPSHOT_DIR: '/env', RECOVERY_DIR: '/env' })
-  const folder = t.testdir({ migrations: { meta: { '_journal.json': '{}' } } })
+  const folder = testFolder(t, { migrations: { meta: { '_journal.json': '{}' } } })
   const given: SnapshotOptions = {
     databaseName: 'name_of-9',
     probeStorage: false,
@@ -58,8 +61,11 @@ t.test('what is given is kept, folders made absolute', async t => {
     lockTimeout: 0,
     integrityCheckMaxAge: 3_600_000,
     allowDamaged: true,
+    retention: { scheduled: { daily: 1 }, manual: { keepLast: 1 }, minimum: 2, holdFactor: 0, failedMaxAge: 1 },
     preRestoreBackups: { keepLast: 1, maxAge: 1 },
     replaceTimeout: 0,
+    validateTimeout: 0,
+    validate: () => true,
     onBeforeRestore: () => {},
     migrations: { folder: join(folder, 'migrations') },
     migrate: async () => {},
@@ -74,7 +80,7 @@ t.test('undefined values count as not given', async t => {
   setEnvironment(t, { DATABASE_URL: '/data/env.db', SNAPSHOT_DATABASE: 'from-env' })
   const options = { database: undefined, databaseName: undefined, snapshotDir: undefined, lockTimeout: undefined, compressionLevel: undefined, logger: undefined, storage: undefined, migrate: undefined }
   t.match(snapshotSettings(options), { database: '/data/env.db', databaseName: 'from-env', snapshotDir: '/data/backups', lockTimeout: 10_000, compressionLevel: 1, logger: silentLogger })
-  t.match(pluginSettings({ ...options, auth: false, prefix: undefined, health: undefined, schedule: { keepLast: undefined, integrity: undefined } }), { prefix: '/snapshots', health: { path: '/health' }, schedule: { keepLast: 10, integrity: '0 * * * *' } })
+  t.match(pluginSettings({ ...options, auth: false, prefix: undefined, health: undefined, schedule: { keepLast: undefined, integrity: undefined } }), { prefix: '/snapshots', health: { path: '/health' }, retention: { scheduled: { keepLast: 10 } }, schedule: { integrity: '0 * * * *' } })
 })
 
 t.test('the environment gives what the options do not', async t => {
@@ -154,9 +160,9 @@ const IN_WORDS: Array<[options: object, words: string]> = [
   [{ auth: true }, '"auth": it must be tokens ({ admin, viewer }), a function, or false'],
   [{ auth: { admin: 5 } }, '"auth.admin" (SNAPSHOT_ADMIN_TOKEN): it must be a token or a list of tokens'],
   [{ health: true }, '"health": it must be { path }, or false'],
-  [{ metrics: '/metrics' }, '"metrics": it must be { path, role }, or false'],
+  [{ metrics: '/metrics' }, '"metrics": it must be { path, role, registry }, or false'],
   [{ metrics: { role: 'root' } }, '"metrics.role": it must be one of viewer, admin'],
-  [{ schedule: true }, '"schedule": it must be { snapshots, integrity, timezone, keepLast }, or false'],
+  [{ schedule: true }, '"schedule": it must be { snapshots, integrity, retention, verify, drill, timezone, jitter, runMissed, keepLast }, or false'],
   [{ schedule: { snapshots: '' } }, '"schedule.snapshots" (SNAPSHOT_CRON_SCHEDULE): it must be a cron expression such as "0 */6 * * *", or false'],
   [{ schedule: { keepLast: 0 } }, '"schedule.keepLast": it must be a whole number of at least 1'],
   [{ migrations: {} }, '"migrations.folder": it is missing'],
@@ -205,7 +211,7 @@ t.test('paths side by side are taken, and one that is switched off hides nothing
 for (const option of ['snapshotDir', 'recoveryDir']) {
   t.test(`a file in the place of ${option}, or of a folder above it, is refused`, async t => {
     setEnvironment(t)
-    const file = join(t.testdir({ folder: {}, file: 'x' }), 'file')
+    const file = join(testFolder(t, { folder: {}, file: 'x' }), 'file')
     for (const path of [file, join(file, 'below'), join(file, 'far', 'below')]) {
       t.throws(() => snapshotSettings({ database, [option]: path }), refused(option, `${file} is not a folder`))
     }
@@ -215,7 +221,7 @@ for (const option of ['snapshotDir', 'recoveryDir']) {
 
 t.test('a folder without a journal of migrations is refused', async t => {
   setEnvironment(t)
-  const folder = t.testdir()
+  const folder = testFolder(t)
   t.throws(() => snapshotSettings({ database, migrations: { folder } }), refused('migrations.folder', 'is no folder of Drizzle migrations'))
   mkdirSync(join(folder, 'meta'))
   writeFileSync(join(folder, 'meta', '_journal.json'), '{}')
@@ -247,7 +253,7 @@ t.test('the plugin has defaults for its routes and schedules', async t => {
     prefix: '/snapshots',
     health: { path: '/health' },
     metrics: { path: '/metrics', role: null },
-    schedule: { snapshots: '0 */6 * * *', integrity: '0 * * * *', timezone: undefined, keepLast: 10 }
+    schedule: { snapshots: '0 */6 * * *', integrity: '0 * * * *', retention: '30 * * * *', verify: '0 4 * * *', drill: '0 5 1 * *', timezone: undefined }
   })
 })
 
@@ -257,15 +263,15 @@ t.test('routes and schedules of the plugin can be moved and switched off', async
     { prefix: '/api/backups', health: false, metrics: false, schedule: { snapshots: false, integrity: false } })
   t.match(pluginSettings({ database, auth, health: { path: '/live' }, metrics: { path: '/prom', role: 'viewer' } }),
     { health: { path: '/live' }, metrics: { path: '/prom', role: 'viewer' } })
-  t.strictSame(pluginSettings({ database, auth, schedule: { snapshots: false, integrity: '1 * * * *', timezone: 'Europe/Vienna', keepLast: 3 } }).schedule,
-    { snapshots: false, integrity: '1 * * * *', timezone: 'Europe/Vienna', keepLast: 3 })
+  t.strictSame(pluginSettings({ database, auth, schedule: { snapshots: false, integrity: '1 * * * *', retention: 'off', timezone: 'Europe/Vienna' } }).schedule,
+    { snapshots: false, integrity: '1 * * * *', retention: false, verify: '0 4 * * *', drill: '0 5 1 * *', timezone: 'Europe/Vienna', jitter: 0, runMissed: true })
   t.match(pluginSettings({ database, auth, schedule: { integrity: false } }).schedule, { snapshots: '5 5 * * *', integrity: false }, 'the environment still gives what is left out')
 })
 
 t.test('SNAPSHOT_CRON_SCHEDULE=off switches scheduled snapshots off, and only those', async t => {
   setEnvironment(t, { SNAPSHOT_CRON_SCHEDULE: 'off' })
   t.match(pluginSettings({ database, auth }).schedule, { snapshots: false, integrity: '0 * * * *' })
-  t.match(pluginSettings({ database, auth, schedule: { keepLast: 5 } }).schedule, { snapshots: false, keepLast: 5 })
+  t.match(pluginSettings({ database, auth, schedule: { keepLast: 5 } }), { schedule: { snapshots: false }, retention: { scheduled: { keepLast: 5 } } })
   t.match(pluginSettings({ database, auth, schedule: { snapshots: '1 1 * * *' } }).schedule, { snapshots: '1 1 * * *' })
   t.match(pluginSettings({ database, auth, schedule: { snapshots: 'off', integrity: 'off' } }).schedule, { snapshots: false, integrity: false }, 'as an option, too')
   t.same(optionsFromEnv({ SNAPSHOT_CRON_SCHEDULE: 'off' }), { schedule: { snapshots: false } })

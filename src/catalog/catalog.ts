@@ -37,6 +37,7 @@ export class Catalog {
   /** Whether this is a new catalog in the place of one that was lost. */
   readonly isReplaced: boolean
   readonly #disk: Database.Database
+  readonly #queries: CatalogDatabase
   #memory: Database.Database | null = null
   #unsaved: Array<(database: CatalogDatabase) => unknown> = []
 
@@ -44,6 +45,7 @@ export class Catalog {
   private constructor (path: string, disk: Database.Database, keptSource: string | null) {
     this.path = path
     this.#disk = disk
+    this.#queries = drizzle(disk)
     const known = this.read(database => database.select().from(sources).get())
     this.isReplaced = known === undefined && keptSource !== null
     const fresh = { id: keptSource ?? randomUUID(), createdAt: new Date().toISOString() }
@@ -106,7 +108,7 @@ export class Catalog {
     this.requireOpen()
     this.#save()
     try {
-      return query(drizzle(this.#memory ?? this.#disk))
+      return query(this.#memory === null ? this.#queries : drizzle(this.#memory))
     } catch (error) {
       throw this.#explained(error)
     }
@@ -127,6 +129,17 @@ export class Catalog {
     const result = inTransaction(this.#memory, change)
     this.#unsaved.push(change)
     return result
+  }
+
+  /** The same, but undefined where another process holds the catalog for the moment: nothing is changed then, in memory neither. */
+  writeUnlessBusy<T>(change: (database: CatalogDatabase) => T): T | undefined {
+    this.requireOpen()
+    try {
+      inTransaction(this.#disk, () => {})
+    } catch (error) {
+      if (String(codeOf(error)).startsWith('SQLITE_BUSY')) return undefined
+    }
+    return this.write(change)
   }
 
   /** What cannot be read as it was written is damage. */

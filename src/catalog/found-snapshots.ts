@@ -7,21 +7,37 @@ import { isUsed } from './snapshots.ts'
 /** The name itself, or the first like it that is free. */
 export type FreeName = (name: string, isTaken: (name: string) => boolean) => string
 
-/** Notes that a snapshot belongs to another deployment by now; under a name of its own among those of that one. */
-export function recordOwner (catalog: Catalog, id: string, source: string, freeName: FreeName): void {
-  catalog.write(database => {
-    const row = database.select().from(snapshots).where(eq(snapshots.id, id)).get() as SnapshotRow
-    database.update(snapshots).set(underOwner(database, row, source, freeName)).where(eq(snapshots.id, id)).run()
-  })
+/** What a storage says of a snapshot that may change. */
+export interface FoundMarks extends Pick<SnapshotRow, 'pinned' | 'labels' | 'deletedAt'> {
+  source?: string | undefined
+  takeovers?: number | undefined
+  revision: number
+}
+
+/** Below zero for marks from before what is known, above for newer ones. Who took a snapshot over knows nothing of changes that the owner made unseen. */
+function compareMarks ({ takeovers = 0, revision }: FoundMarks, row: SnapshotRow): number {
+  return takeovers - row.takeovers || revision - row.marksRevision
 }
 
 /** Notes what a storage says of a snapshot that may change, unless something newer is known. */
-export function recordMarks (catalog: Catalog, id: string, { source, revision, ...marks }: Pick<SnapshotRow, 'pinned' | 'labels' | 'deletedAt'> & { source?: string | undefined, revision: number }, freeName: FreeName): void {
+export function recordMarks (catalog: Catalog, id: string, marks: FoundMarks, freeName: FreeName): void {
+  setMarks(catalog, id, marks, freeName, (row, owner) => {
+    const order = compareMarks(marks, row)
+    return order > 0 || (order === 0 && owner !== row.source)
+  })
+}
+
+/** Notes that a snapshot belongs to another deployment by now, as its marks say; under a name of its own among those of that one. */
+export function recordOwner (catalog: Catalog, id: string, marks: FoundMarks, freeName: FreeName): void {
+  setMarks(catalog, id, marks, freeName, () => true)
+}
+
+function setMarks (catalog: Catalog, id: string, { source, revision, takeovers = 0, ...marks }: FoundMarks, freeName: FreeName, isNews: (row: SnapshotRow, owner: string) => boolean): void {
   catalog.write(database => {
     const row = database.select().from(snapshots).where(eq(snapshots.id, id)).get() as SnapshotRow
     const owner = source ?? row.source
-    if (revision < row.marksRevision || (revision === row.marksRevision && owner === row.source)) return
-    database.update(snapshots).set({ ...marks, marksRevision: revision, ...underOwner(database, row, owner, freeName) }).where(eq(snapshots.id, id)).run()
+    if (!isNews(row, owner)) return
+    database.update(snapshots).set({ ...marks, takeovers, marksRevision: revision, ...underOwner(database, row, owner, freeName) }).where(eq(snapshots.id, id)).run()
   })
 }
 
@@ -32,6 +48,7 @@ function underOwner (database: CatalogDatabase, row: SnapshotRow, source: string
 /** A snapshot that was found in a storage, with the packs it needs. */
 export interface FoundSnapshot {
   row: Omit<typeof snapshots.$inferInsert, 'replicas'>
+  marks: FoundMarks | null
   packs: readonly string[]
   storage: string
   state: Replica['state']

@@ -17,6 +17,11 @@ export function setGauge (database: CatalogDatabase, of: string, name: string, v
     .onConflictDoUpdate({ target: [metricValues.database, metricValues.name, metricValues.label], set: { value } }).run()
 }
 
+/** The same by itself. */
+export function recordGauge (catalog: Catalog, of: string, name: string, value: number): void {
+  catalog.write(change => { setGauge(change, of, name, value) })
+}
+
 /** Adds an observation to a histogram of durations. */
 export function observeSeconds (database: CatalogDatabase, of: string, name: string, seconds: number): void {
   for (const bound of DURATION_BUCKETS) {
@@ -31,4 +36,10 @@ export function readMetric (catalog: Catalog, of: string, name: string): Map<str
   const rows = catalog.read(database => database.select().from(metricValues)
     .where(and(eq(metricValues.database, of), eq(metricValues.name, name))).all())
   return new Map(rows.map(row => [row.label, row.value]))
+}
+
+/** All values of all metrics, by name and label. */
+export function readMetrics (catalog: Catalog, of: string): Map<string, Map<string, number>> {
+  const rows = catalog.read(database => database.select().from(metricValues).where(eq(metricValues.database, of)).all())
+  return new Map([...Map.groupBy(rows, ({ name }) => name)].map(([name, values]) => [name, new Map(values.map(({ label, value }) => [label, value]))]))
 }

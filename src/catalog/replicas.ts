@@ -29,6 +29,17 @@ export function recordReplica (catalog: Catalog, id: string, storage: string, st
   })
 }
 
+/** Notes that the copy in one storage was found sound, unless it is in another state by now than when that was begun. */
+export function recordSound (catalog: Catalog, { id, replicas: before }: SnapshotRow, storage: string): void {
+  const stateIn = (replicas: Replica[]): Replica['state'] | undefined => replicas.find(replica => replica.storage === storage)?.state
+  catalog.write(database => {
+    const row = database.select().from(snapshots).where(eq(snapshots.id, id)).get()
+    if (row === undefined || stateIn(row.replicas) !== stateIn(before)) return
+    const replicas = row.replicas.map((replica): Replica => replica.storage === storage ? { storage, state: 'STORED' } : replica)
+    database.update(snapshots).set({ replicas }).where(eq(snapshots.id, id)).run()
+  })
+}
+
 /**
  * Notes that a storage has all of a snapshot, with its marks of one revision.
  * @returns false where they have changed meanwhile; of a deleted snapshot nothing is noted, and there is no more to do

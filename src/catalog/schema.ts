@@ -1,5 +1,6 @@
 import { isNull, sql } from 'drizzle-orm'
 import { index, integer, primaryKey, real, sqliteTable, sqliteView, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import type { DrillReport } from '../snapshots/drills/drill-report.ts'
 import type { Integrity, RecordedError, Replica, SnapshotStatus, Trigger } from '../snapshots/snapshot.ts'
 
 /*
@@ -42,7 +43,13 @@ export const snapshots = sqliteTable('snapshots', {
   replicas: text({ mode: 'json' }).$type<Replica[]>().notNull().default([]),
   error: text({ mode: 'json' }).$type<RecordedError>(),
   /** The machine it was made on. */
-  sourceHost: text()
+  sourceHost: text(),
+  /** Pages of the image that hold nothing; null of a snapshot that does not say. */
+  freePages: integer(),
+  /** When it was last verified, whatever came of it. */
+  checkedAt: text(),
+  /** How often it was taken over, as its marks say. */
+  takeovers: integer().notNull().default(0)
 }, table => [
   uniqueIndex('snapshots_name_in_use').on(table.database, table.source, table.name).where(sql`${table.status} <> 'FAILED' and ${table.deletedAt} is null`),
   uniqueIndex('snapshots_order').on(table.database, table.sequence, table.id),
@@ -124,6 +131,24 @@ export const integrityChecks = sqliteTable('integrityChecks', {
   checkedAt: text().notNull(),
   durationMs: integer().notNull()
 })
+
+/** Rehearsed restores. */
+export const drills = sqliteTable('drills', {
+  id: text().primaryKey(),
+  database: text().notNull(),
+  startedAt: text().notNull(),
+  report: text({ mode: 'json' }).$type<DrillReport>().notNull()
+}, table => [index('drills_database').on(table.database)])
+
+/** Which runs of the schedule were claimed, by a process of the application that had the same schedule as others. */
+export const scheduledRuns = sqliteTable('scheduledRuns', {
+  database: text().notNull(),
+  job: text().notNull(),
+  scheduledFor: text().notNull(),
+  claimedAt: text().notNull(),
+  /** Id of the process. */
+  claimedBy: integer().notNull()
+}, table => [primaryKey({ columns: [table.database, table.job, table.scheduledFor] })])
 
 /** Databases whose application takes no changes for now. */
 export const maintenance = sqliteTable('maintenance', {

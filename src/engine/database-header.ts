@@ -11,6 +11,8 @@ export interface DatabaseHeader {
   isWal: boolean
   /** Changes with every change of the schema and with every restore. */
   schemaCookie: number
+  /** Pages that hold nothing any more. */
+  freePages: number
   encoding: string
   userVersion: number
 }
@@ -21,6 +23,7 @@ export function parseHeader (bytes: Buffer): DatabaseHeader {
   return {
     pageSize: pageSize === 1 ? 65536 : pageSize,
     isWal: bytes.readUInt8(18) === 2,
+    freePages: bytes.readUInt32BE(36),
     schemaCookie: bytes.readUInt32BE(40),
     encoding: ENCODINGS[bytes.readUInt32BE(56)] ?? 'UTF-8',
     userVersion: bytes.readInt32BE(60)

@@ -38,7 +38,7 @@ export const Manifest = Type.Object({
   /** Outcome of the integrity check: `ok`, `failed` or `unchecked`. */
   integrity: Type.Union([Type.Literal('ok'), Type.Literal('failed'), Type.Literal('unchecked')]),
   image: Type.Object({ pageSize: Count, pageCount: Count, size: Count, checksum: Digest, checksumAlgorithm: Type.Union([Type.Literal('sha256'), Type.Literal('sha256-tree')]) }),
-  sqlite: Type.Object({ version: Type.String(), schemaHash: Nullable(Digest), userVersion: Type.Integer(), encoding: Type.String(), journalMode: Type.String() }),
+  sqlite: Type.Object({ version: Type.String(), schemaHash: Nullable(Digest), userVersion: Type.Integer(), encoding: Type.String(), journalMode: Type.String(), freePages: Type.Optional(Count) }),
   packs: Type.Array(Type.Object({ id: Id, bytes: Count, keyId: Nullable(Type.String()), wrappedKey: Nullable(Type.String()) })),
   /** Where the page map stands. */
   map: Type.Object({

@@ -10,6 +10,8 @@ export type Labels = Static<typeof Labels>
 export const Marks = Type.Object({
   /** Whose snapshot it is: another deployment's than the manifest's where that one took it over. */
   source: Type.Optional(Type.String({ pattern: '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' })),
+  /** How often it was taken over by another deployment; left out for never. What says less is from before. */
+  takeovers: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Grows by one with every change. */
   revision: Type.Integer({ minimum: 1 }),
   pinned: Type.Boolean(),

@@ -44,3 +44,8 @@ function inWords (type: ValueErrorType, { description, properties }: TSchema, me
 export function OneOf<T extends string> (...values: T[]): TUnion<Array<TLiteral<T>>> {
   return Type.Union(values.map(value => Type.Literal(value)), { description: `one of ${values.join(', ')}` })
 }
+
+/** An option that is given as undefined is one that is not given. */
+export function withoutUndefined<T extends object> (options: T): T {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as T
+}

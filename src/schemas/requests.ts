@@ -44,6 +44,14 @@ export const SnapshotQuery = Type.Object({
 
 export const UpdateBody = Type.Object({ pinned: Type.Optional(Type.Boolean()), labels: Type.Optional(Labels) }, closed)
 
+/** Whether retention also deletes what it holds. */
+export const RetentionBody = Type.Object({ includeHeld: Type.Optional(Type.Boolean()) }, closed)
+
+const SnapshotName = Type.String({ minLength: 1, description: 'a name or an id of a snapshot, or latest' })
+/** Which restore is rehearsed. */
+export const DrillBody = Type.Object({ snapshot: Type.Optional(SnapshotName), storage: Type.Optional(Type.String({ minLength: 1, description: 'the name of a storage' })) }, closed)
+export const DrillArguments = DrillBody
+
 export const NoBody = Type.Object({}, closed)
 export const NoQuery = NoBody
 

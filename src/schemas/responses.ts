@@ -1,4 +1,5 @@
 import { Type, type TSchema } from '@sinclair/typebox'
+import { RetentionOption } from '../options-retention.ts'
 import { Status } from './requests.ts'
 
 /*
@@ -129,7 +130,30 @@ export const ResetResult = Type.Object({
   durationMs: Type.Integer()
 })
 
-export const Health = Type.Object({
+export const Drill = Type.Object({
+  id: Type.String(),
+  database: Type.String(),
+  snapshot: OrNull(Type.Object({ id: Type.String(), name: Type.String(), createdAt: Time, size: OrNull(Type.Integer()) })),
+  storage: OrNull(Type.String()),
+  startedAt: Time,
+  durationMs: Type.Integer(),
+  isSuccess: Type.Boolean(),
+  error: OrNull(Type.String()),
+  steps: Type.Array(Type.Object({ name: Type.String(), durationMs: Type.Integer(), error: OrNull(Type.String()) }))
+})
+export const DrillList = Type.Object({ drills: Type.Array(Drill) })
+
+const Decision = Type.Object({ id: Type.String(), name: Type.String(), trigger: Type.String(), createdAt: Time, isKept: Type.Boolean(), rules: Type.Array(Type.String()) })
+export const RetentionPlan = Type.Object({
+  database: Type.String(),
+  policy: Type.Required(RetentionOption),
+  snapshots: Type.Array(Decision),
+  held: Type.Integer(),
+  failed: Type.Array(Type.Object({ id: Type.String(), name: Type.String(), createdAt: Time }))
+})
+export const RetentionResult = Type.Composite([RetentionPlan, Type.Object({ removed: Type.Array(Type.String()) })])
+
+const healthFields = {
   status: Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('unhealthy')]),
   database: Type.String(),
   /** What is wrong; this and what follows only for a viewer. */
@@ -144,4 +168,7 @@ export const Health = Type.Object({
     damaged: Type.Integer()
   }))),
   sources: Type.Optional(Type.Array(Type.Object({ id: Type.String(), host: OrNull(Type.String()), snapshots: Type.Integer() })))
-})
+}
+
+/** Of several databases it is that of the one that is worst off, with all of them for a viewer. */
+export const Health = Type.Object({ ...healthFields, databases: Type.Optional(Type.Array(Type.Object(healthFields))) })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Catalog } from '../catalog/catalog.ts'
 import { runEngine } from '../engine/engine.ts'
 import type { Target } from '../engine/target-database.ts'
+import { listedStorages } from '../catalog/storage-states.ts'
 import { CatalogUnusableError, messageOf } from '../errors.ts'
 import type { Logger } from '../logger.ts'
 import type { SnapshotSettings } from '../options.ts'
@@ -32,7 +33,8 @@ export class SnapshotContext {
   readonly reports: StorageReports
   /** Whether what an earlier process left unfinished was settled since this one began. */
   isSettled = false
-  readonly startedAt = new Date().toISOString()
+  /** The storages that the catalog had been told of when this process began. */
+  readonly knownStorages: ReadonlySet<string>
   readonly queue: OperationQueue
   readonly logger: Logger
   /** The application's database. */
@@ -61,6 +63,7 @@ export class SnapshotContext {
       const limited = maxBytesPerSecond === undefined ? storage : new ThrottledStorage(storage, maxBytesPerSecond)
       return { ...rest, storage: new ObservedStorage(limited, error => { this.reports.report(storage.name, error) }) }
     })
+    this.knownStorages = knownStorages(this.catalog, databaseName)
     this.required = this.storages.filter(({ isRequired }) => isRequired).map(({ storage }) => storage)
     this.primary = this.required[0] as SnapshotStorage
     this.queue = new OperationQueue({
@@ -106,5 +109,14 @@ export class SnapshotContext {
   async close (): Promise<void> {
     await this.queue.close()
     this.catalog.close()
+  }
+}
+
+/** An application starts also with a catalog that cannot be read; whatever asks it then says so. */
+function knownStorages (catalog: Catalog, database: string): Set<string> {
+  try {
+    return listedStorages(catalog, database)
+  } catch {
+    return new Set()
   }
 }

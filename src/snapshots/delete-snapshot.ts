@@ -3,11 +3,12 @@ import type { Replica, SnapshotRow } from '../catalog/schema.ts'
 import { recordPacks } from '../catalog/snapshot-packs.ts'
 import { findById, updateSnapshotRow } from '../catalog/snapshots.ts'
 import { messageOf, PinnedError } from '../errors.ts'
+import type { LockFile } from '../lock-file.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
 import { ownerIn, requireOwn } from './own-snapshots.ts'
 import { removeStored } from './remove-stored.ts'
-import { lockStorage } from './replicas/lock-storage.ts'
+import { lockForRemoval, lockStorage } from './replicas/lock-storage.ts'
 import { marksOf, placesOfMarks, storeMarks } from './store-marks.ts'
 import { step } from '../step.ts'
 
@@ -36,34 +37,40 @@ export async function deleteSnapshot (context: SnapshotContext, row: SnapshotRow
 }
 
 /**
- * Removes what some storages have of a deleted snapshot. A storage that copies are being made to right now is left for later.
- * @returns false for a failure: it is logged, and tried again later
+ * Removes what some storages have of a deleted snapshot. A storage that is being read, or copied to, right now is left for later.
+ * @returns `failed` for a failure: it is logged, and tried again later
  */
-export async function finishDeletion (context: SnapshotContext, row: SnapshotRow, storages: readonly SnapshotStorage[]): Promise<boolean> {
+export async function finishDeletion (context: SnapshotContext, row: SnapshotRow, storages: readonly SnapshotStorage[]): Promise<'done' | 'busy' | 'failed'> {
+  let isBusy = false
   try {
     for (const { storage: name } of row.replicas) {
       const storage = storages.find(storage => storage.name === name)
-      if (storage !== undefined) await removeUnlessBusy(context, row, storage)
+      if (storage !== undefined) isBusy = !await removeUnlessBusy(context, row, storage) || isBusy
       else if (context.storageNamed(name) === undefined) forgetReplica(context, row.id, name)
     }
-    return true
+    return isBusy ? 'busy' : 'done'
   } catch (error) {
     context.logger.warn({ err: error, snapshot: row.name }, `What is stored of a deleted snapshot could not be removed yet: ${messageOf(error)}`)
-    return false
+    return 'failed'
   }
 }
 
-async function removeUnlessBusy (context: SnapshotContext, row: SnapshotRow, storage: SnapshotStorage): Promise<void> {
+/** @returns false where it is left for later */
+async function removeUnlessBusy (context: SnapshotContext, row: SnapshotRow, storage: SnapshotStorage): Promise<boolean> {
   const lock = await lockStorage(context, storage, LOCK_WAIT_MS)
-  if (lock === null) return
+  let removal: LockFile | null = null
   try {
+    removal = lock && lockForRemoval(context, storage)
+    if (removal === null) return false
     // Another deployment may have taken it over while this one could not ask.
     const isOurs = storage.fileOf !== undefined || await ownerIn(context, storage, row) === context.catalog.source
     if (isOurs) await removeStored(context, row, storage)
     forgetReplica(context, row.id, storage.name)
     step('delete: finished in a storage')
+    return true
   } finally {
-    lock.release()
+    removal?.release()
+    lock?.release()
   }
 }
 

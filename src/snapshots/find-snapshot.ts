@@ -3,10 +3,12 @@ import { findById, findLatest, findSnapshot } from '../catalog/snapshots.ts'
 import { readStorage } from '../catalog/storage-states.ts'
 import { InvalidNameError, InvalidRequestError, NotFoundError, withWords } from '../errors.ts'
 import { requireFit } from '../schemas/fit.ts'
-import { SnapshotQuery } from '../schemas/requests.ts'
+import { RestoreArguments, SnapshotQuery } from '../schemas/requests.ts'
 import type { SnapshotContext } from './context.ts'
 import type { Replicas } from './replicas/replicas.ts'
+import { requireRestorable } from './restore-snapshot.ts'
 import type { LatestOptions } from './snapshot.ts'
+import type { RestoreOptions } from './writer-options.ts'
 
 /**
  * The snapshot of a name, an id, or `latest`. A catalog that is new is completed first, as far as it matters, and what is not
@@ -43,6 +45,21 @@ export async function findSnapshotBy (context: SnapshotContext, replicas: Replic
 export function presentSnapshot ({ catalog }: SnapshotContext, id: string): SnapshotRow {
   const row = findById(catalog, id)
   if (row?.deletedAt !== null) throw new NotFoundError(`snapshot ${id} any more`)
+  return row
+}
+
+/** The same of one that is to be restored. @throws FST_SNAPSHOT_NOT_RESTORABLE as well */
+export async function findRestorable (context: SnapshotContext, replicas: Replicas, reference: string, options: RestoreOptions): Promise<SnapshotRow> {
+  requireFit(RestoreArguments, options, 'options')
+  const { allowDamaged, ...latest } = options
+  const { id } = await findSnapshotBy(context, replicas, reference, latest)
+  return presentRestorable(context, id, options)
+}
+
+/** Asked again when its turn has come: by then it may be another one. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE */
+export function presentRestorable (context: SnapshotContext, id: string, { allowDamaged = false }: RestoreOptions): SnapshotRow {
+  const row = presentSnapshot(context, id)
+  requireRestorable(row, allowDamaged)
   return row
 }
 

@@ -1,4 +1,6 @@
+import { listDrills } from '../catalog/drills.ts'
 import { lastIntegrityCheck } from '../catalog/integrity-checks.ts'
+import { readMetric } from '../catalog/metric-values.ts'
 import { countIncomplete, type ReplicaCount } from '../catalog/replicas.ts'
 import { readMaintenance } from '../catalog/maintenance.ts'
 import { lastEndedCreation, otherSources } from '../catalog/snapshots.ts'
@@ -26,6 +28,10 @@ export function healthOf (context: SnapshotContext): Health {
   const reasons: string[] = []
   if (creation?.status === 'FAILED') reasons.push(`The last snapshot failed at ${String(creation.completedAt)}: ${String(creation.error?.message)}`)
   if (!catalog.isSaved) reasons.push('The catalog cannot be written; its changes are kept in memory until the disk takes them')
+  const drill = listDrills(catalog, database, 1)[0]
+  if (drill?.isSuccess === false) reasons.push(`The restore rehearsed at ${drill.startedAt} failed: ${String(drill.error)}`)
+  const held = readMetric(catalog, database, 'snapshot_retention_held').get('') ?? 0
+  if (held > 0) reasons.push(`Snapshots that retention holds, as the newest one is so much smaller: ${held}. If the database became smaller on purpose, apply the retention with includeHeld`)
   if (maintenance !== null) reasons.push(`The application takes no changes since ${maintenance.since}: ${maintenance.reason}`)
   reasons.push(...storages.flatMap(storage => reasonsOf(storage, incomplete)))
   return { status: reasons.length === 0 ? 'ok' : 'degraded', reasons, ...rest }

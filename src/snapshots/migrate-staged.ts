@@ -18,9 +18,10 @@ export async function migrateStaged (context: SnapshotContext, staging: string, 
 }
 
 /** Waits for the application's own work, which may never end, no longer than the signal allows. */
-async function unlessAborted (work: void | Promise<void>, signal: AbortSignal): Promise<void> {
+export async function unlessAborted<T> (work: T | Promise<T>, signal: AbortSignal): Promise<T> {
   const aborted = Promise.withResolvers<never>()
   const abort = (): void => { aborted.reject(signal.reason) }
   signal.addEventListener('abort', abort, { once: true })
-  await Promise.race([work, aborted.promise]).finally(() => { signal.removeEventListener('abort', abort) })
+  if (signal.aborted) abort() // the work itself may have closed the application
+  return await Promise.race([work, aborted.promise]).finally(() => { signal.removeEventListener('abort', abort) })
 }

@@ -20,6 +20,22 @@ export async function notingDamage<T> (context: SnapshotContext, row: SnapshotRo
   }
 }
 
+/**
+ * The same beside operations. Noting waits for its turn, so that no creation refers meanwhile to what is damaged; where that
+ * does not come, it is noted at once.
+ */
+export async function notingDamageBeside<T> (context: SnapshotContext, row: SnapshotRow, storage: SnapshotStorage, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (codeOf(error) === 'FST_SNAPSHOT_DAMAGED') {
+      const note = async (): Promise<void> => { noteDamage(context, row, storage, error) }
+      await context.queue.run(note).catch(note)
+    }
+    throw error
+  }
+}
+
 function noteDamage ({ catalog, logger }: SnapshotContext, row: SnapshotRow, { name: storage }: SnapshotStorage, error: unknown): void {
   // What was removed there while it was read is not damaged.
   if (findById(catalog, row.id)?.replicas.some(replica => replica.storage === storage) !== true) return

@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { CancelledError, QueueFullError } from '../errors.ts'
+import { CancelledError } from '../errors.ts'
 import { LockFile } from '../lock-file.ts'
+import { Turns } from './turns.ts'
 
 export interface OperationQueueOptions {
   /** Held through each operation, so processes take turns. */
@@ -26,11 +27,13 @@ export class OperationQueue {
   readonly #options: OperationQueueOptions
   readonly #closing = new AbortController()
   readonly #running = new Set<Promise<unknown>>()
-  #last: Promise<unknown> = Promise.resolve()
-  #waiting = 0
+  readonly #turns: Turns
+  readonly #readings: Turns
 
   constructor (options: OperationQueueOptions) {
     this.#options = options
+    this.#turns = new Turns(options.limit)
+    this.#readings = new Turns(options.limit)
   }
 
   /**
@@ -39,14 +42,20 @@ export class OperationQueue {
    * @throws FST_SNAPSHOT_QUEUE_FULL, FST_SNAPSHOT_BUSY (another process), FST_SNAPSHOT_CANCELLED (closing)
    */
   async run<T> (operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
-    if (this.#waiting >= this.#options.limit) throw new QueueFullError(this.#waiting)
-    this.#waiting++
-    const turn = this.#last.then(async () => {
-      this.#waiting--
-      return await this.#underLock(operation)
-    })
-    this.#last = turn.catch(() => {})
-    return await this.#track(turn)
+    return await this.#track(this.#turns.take(async () => await this.#underLock(operation)))
+  }
+
+  /** Waits for the operations of this process that run or wait now. */
+  async whenOver (): Promise<void> {
+    await this.#turns.whenOver()
+  }
+
+  /** Runs something long that only reads what is stored, beside operations; one at a time in this process. @throws FST_SNAPSHOT_QUEUE_FULL, FST_SNAPSHOT_CANCELLED */
+  async runReading<T> (work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return await this.runBeside(async signal => await this.#readings.take(async () => {
+      signal.throwIfAborted()
+      return await work(signal)
+    }))
   }
 
   /** Runs something that changes nothing at once, as a part of what {@link close} waits for. */

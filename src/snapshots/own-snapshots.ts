@@ -27,14 +27,16 @@ export async function requireOwn (context: SnapshotContext, row: SnapshotRow): P
 }
 
 /**
- * Whose a snapshot of this deployment is by now, as a storage has it. That of another one is noted.
+ * Whose a snapshot of this deployment is by now, as a storage has it; what that has from before the last takeover says nothing.
+ * That of another one is noted.
  * @throws what the storage throws; FST_SNAPSHOT_DAMAGED where its marks make no sense
  */
 export async function ownerIn (context: SnapshotContext, storage: SnapshotStorage, row: SnapshotRow): Promise<string> {
   const marks = await readOwn(storage, row)
-  if (marks !== null) correctMarks(context, row, marks)
-  const owner = marks?.source ?? row.source
-  if (owner !== row.source) recordOwner(context.catalog, row.id, owner, (name, isTaken) => firstFree(name, '-', isTaken))
+  if (marks === null || (marks.takeovers ?? 0) < row.takeovers) return row.source
+  correctMarks(context, row, marks)
+  const owner = marks.source ?? row.source
+  if (owner !== row.source) recordOwner(context.catalog, row.id, marks, (name, isTaken) => firstFree(name, '-', isTaken))
   return owner
 }
 

@@ -1,8 +1,12 @@
-import { messageOf } from '../errors.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { codeOf, messageOf } from '../errors.ts'
 import type { SnapshotContext } from './context.ts'
 import { settleInterrupted } from './settle.ts'
 import { settleRestores } from './settle-restore.ts'
 import { step } from '../step.ts'
+
+const AT_WORK = new Set(['FST_SNAPSHOT_BUSY', 'FST_SNAPSHOT_QUEUE_FULL'])
+const PAUSE_MS = 1_000
 
 /**
  * Runs an operation alone, between the processes too, once what an earlier process left unfinished is settled.
@@ -32,6 +36,19 @@ export async function runChange<T> (context: SnapshotContext, change: (signal: A
     await settleRestores(context)
     return await change(signal)
   })
+}
+
+/** The same for what must not come to nothing because another process is at work for long. @throws FST_SNAPSHOT_CANCELLED */
+export async function runAtLast<T> (context: SnapshotContext, operation: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
+  for (;;) {
+    try {
+      return await runOperation(context, operation)
+    } catch (error) {
+      if (!AT_WORK.has(String(codeOf(error)))) throw error
+      await sleep(PAUSE_MS)
+      signal.throwIfAborted()
+    }
+  }
 }
 
 /** Settles what a killed process left unfinished, and nothing else. */

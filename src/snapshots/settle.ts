@@ -9,6 +9,7 @@ import { databasePrefix } from '../format/keys.ts'
 import type { SnapshotStorage } from '../storage/snapshot-storage.ts'
 import type { SnapshotContext } from './context.ts'
 import { finishDeletion } from './delete-snapshot.ts'
+import { sweepDrill } from './drills/scratch.ts'
 import { PARTIAL_BACKUP } from './live-content.ts'
 import { columnsOf } from './manifest-columns.ts'
 import { lockStorage } from './replicas/lock-storage.ts'
@@ -31,12 +32,13 @@ export async function settleInterrupted (context: SnapshotContext, isFirst: bool
   const creations = snapshotsWithStatus(catalog, databaseName, ['CREATING'])
   const restores = restoresUnderWay(catalog, databaseName)
   for (const row of unfinishedDeletions(catalog, databaseName)) {
-    if (!await finishDeletion(context, row, required)) break // the others would fail as well
+    if (await finishDeletion(context, row, required) !== 'done') break // the others would wait, or fail, as well
   }
   if (!isFirst && creations.length + restores.length === 0) return
   await settleRestores(context) // by files that are swept next
   step('settle: restores settled')
   sweepTemporaryFiles(context)
+  sweepDrill(context)
   step('settle: files swept')
   for (const storage of required) await removeKilledWrites(context, storage, creations)
   for (const row of creations) await settleCreation(context, row)

@@ -4,12 +4,12 @@ import type { SnapshotRow } from '../catalog/schema.ts'
 import { restoresUnderWay } from '../catalog/restores.ts'
 import { snapshotSettings, type SnapshotOptions } from '../options.ts'
 import { requireFit } from '../schemas/fit.ts'
-import { CreateArguments, KeepLast, ListArguments, PathArgument, RestoreArguments, RestoreTablesArguments, SourceArgument, TablesArgument, UpdateBody } from '../schemas/requests.ts'
+import { CreateArguments, KeepLast, ListArguments, PathArgument, RestoreTablesArguments, SourceArgument, TablesArgument, UpdateBody } from '../schemas/requests.ts'
 import { SnapshotContext } from './context.ts'
-import { createSnapshot } from './create-snapshot.ts'
+import { createSnapshot, type CreateRequest } from './create-snapshot.ts'
 import { deleteSnapshot } from './delete-snapshot.ts'
 import { downloadSnapshot } from './download-snapshot.ts'
-import { findSnapshotBy, presentSnapshot } from './find-snapshot.ts'
+import { findRestorable, findSnapshotBy, presentRestorable, presentSnapshot } from './find-snapshot.ts'
 import { healthOf } from './health.ts'
 import { listSnapshots } from './list-snapshots.ts'
 import { maintenanceState } from './maintenance-state.ts'
@@ -17,17 +17,19 @@ import { MaintenanceMode } from './maintenance.ts'
 import type { FileRestoreResult, Health, RebuildResult, RestoreResult, TablesRestoreResult, Verification } from './outcomes.ts'
 import { adoptSnapshots } from './rebuild/adopt-snapshots.ts'
 import { Replicas } from './replicas/replicas.ts'
-import { requireRestorable, restoreSnapshot } from './restore-snapshot.ts'
+import { restoreSnapshot } from './restore-snapshot.ts'
 import { restoreToFile } from './restore-to-file.ts'
 import { restoreTables } from './restore-tables.ts'
-import { applyRetention } from './retention.ts'
+import { applyAfterCreation } from './retention/apply-retention.ts'
 import { runChange, runOperation, settle } from './run-operation.ts'
 import { checkName } from './snapshot-name.ts'
+import { SnapshotDrills } from './snapshot-drills.ts'
 import { SnapshotRecovery } from './snapshot-recovery.ts'
+import { SnapshotRetention } from './snapshot-retention.ts'
 import { diffSnapshot, inspectSnapshot } from './snapshot-tables.ts'
 import { toSnapshot, type LatestOptions, type Snapshot } from './snapshot.ts'
 import { updateSnapshot } from './update-snapshot.ts'
-import { verifySnapshot } from './verify-snapshot.ts'
+import { verifyNext, verifySnapshot } from './verify-snapshot.ts'
 import type { CreateOptions, ListOptions, RestoreOptions, RestoreTablesOptions } from './writer-options.ts'
 
 /**
@@ -47,6 +49,8 @@ export class SnapshotWriter {
   readonly recovery: SnapshotRecovery
   /** Whether the application takes changes. */
   readonly maintenance: MaintenanceMode
+  readonly retention: SnapshotRetention
+  readonly drills: SnapshotDrills
   readonly #context: SnapshotContext
   readonly #replicas: Replicas
 
@@ -56,6 +60,8 @@ export class SnapshotWriter {
     this.#context = options instanceof SnapshotContext ? options : new SnapshotContext(snapshotSettings(options))
     this.#replicas = new Replicas(this.#context)
     this.recovery = new SnapshotRecovery(this.#context)
+    this.retention = new SnapshotRetention(this.#context, this.#replicas)
+    this.drills = new SnapshotDrills(this.#context, this.#replicas)
     this.maintenance = new MaintenanceMode(maintenanceState(this.#context))
   }
 
@@ -70,19 +76,14 @@ export class SnapshotWriter {
     requireFit(CreateArguments, options, 'options')
     const { labels = {}, trigger = 'manual', allowDamaged = this.#context.settings.allowDamaged, full = false, onCreating } = options
     if (name !== undefined) checkName(name)
-    await this.#replicas.knownIfLost()
-    return await this.#run(async signal => await createSnapshot(this.#context, { name, labels, trigger, allowDamaged, full, ...(onCreating && { onCreating }) }, signal))
+    return await this.#create({ name, labels, trigger, allowDamaged, full, ...(onCreating && { onCreating }) })
   }
 
-  /** Creates a scheduled snapshot and removes those beyond the newest `keepLast`. */
-  async createScheduledSnapshot (keepLast: number): Promise<Snapshot> {
-    requireFit(KeepLast, keepLast, 'keepLast')
-    await this.#replicas.knownIfLost()
-    return await this.#run(async signal => {
-      const snapshot = await createSnapshot(this.#context, { name: undefined, labels: {}, trigger: 'scheduled', allowDamaged: false, full: false }, signal)
-      await applyRetention(this.#context, keepLast)
-      return snapshot
-    })
+  /** Creates a snapshot as the schedule does. @param keepLast rules of its own: only so many scheduled snapshots are kept */
+  async createScheduledSnapshot (keepLast?: number): Promise<Snapshot> {
+    if (keepLast !== undefined) requireFit(KeepLast, keepLast, 'keepLast')
+    const { retention } = this.#context.settings
+    return await this.#create({ name: undefined, labels: {}, trigger: 'scheduled', allowDamaged: false, full: false }, keepLast === undefined ? retention : { ...retention, scheduled: { keepLast } })
   }
 
   /** One page of the snapshots, those that failed included. */
@@ -122,8 +123,8 @@ export class SnapshotWriter {
    * FST_SNAPSHOT_NO_ROOM, FST_SNAPSHOT_RESTORE_FAILED
    */
   async restoreFromSnapshot (reference: string, options: RestoreOptions = {}): Promise<RestoreResult> {
-    const id = await this.#findRestorable(reference, options)
-    return await this.#change(async signal => await restoreSnapshot(this.#context, this.#requireRestorable(id, options), signal))
+    const { id } = await findRestorable(this.#context, this.#replicas, reference, options)
+    return await this.#change(async signal => await restoreSnapshot(this.#context, presentRestorable(this.#context, id, options), signal))
   }
 
   /**
@@ -135,8 +136,8 @@ export class SnapshotWriter {
    */
   async restoreToFile (reference: string, path: string, options: RestoreOptions = {}): Promise<FileRestoreResult> {
     requireFit(PathArgument, path, 'path')
-    const id = await this.#findRestorable(reference, options)
-    return await this.#run(async signal => await restoreToFile(this.#context, this.#requireRestorable(id, options), path, signal))
+    const { id } = await findRestorable(this.#context, this.#replicas, reference, options)
+    return await this.#run(async signal => await restoreToFile(this.#context, presentRestorable(this.#context, id, options), path, signal))
   }
 
   /**
@@ -174,10 +175,18 @@ export class SnapshotWriter {
     return await this.#change(async signal => await restoreTables(this.#context, presentSnapshot(this.#context, id), tables, mode, signal))
   }
 
-  /** Reads back every stored byte of a snapshot. Damage is an outcome, not an error. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE */
+  /** Reads back every stored byte of a snapshot, while other operations go on. Damage is an outcome, not an error. @throws FST_SNAPSHOT_NOT_FOUND, FST_SNAPSHOT_NOT_RESTORABLE */
   async verifySnapshot (reference: string, options: LatestOptions = {}): Promise<Verification> {
     const { id } = await this.#find(reference, options)
-    return await this.#run(async signal => await verifySnapshot(this.#context, presentSnapshot(this.#context, id), signal))
+    return await this.#read(async signal => await verifySnapshot(this.#context, presentSnapshot(this.#context, id), signal))
+  }
+
+  /**
+   * Verifies the snapshot of this deployment that was not verified for longest, in all its storages: called regularly, it
+   * gets around. @returns null where there is none
+   */
+  async verifyNext (): Promise<Verification | null> {
+    return await this.#read(async signal => await verifyNext(this.#context, signal))
   }
 
   /**
@@ -261,25 +270,27 @@ export class SnapshotWriter {
     await this.#context.close()
   }
 
+  async #create (request: CreateRequest, policy = this.#context.settings.retention): Promise<Snapshot> {
+    await this.#replicas.knownIfLost()
+    return await this.#run(async signal => {
+      const snapshot = await createSnapshot(this.#context, request, signal)
+      await applyAfterCreation(this.#context, signal, policy)
+      return snapshot
+    })
+  }
+
   async #run<T> (operation: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return await runOperation(this.#context, operation).finally(() => { this.#replicas.wake() })
   }
 
+  /** Beside the operations. */
+  async #read<T> (reading: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    this.#context.catalog.requireOpen()
+    return await this.#context.queue.runReading(reading).finally(() => { this.#replicas.wake() })
+  }
+
   async #change<T> (change: (signal: AbortSignal) => Promise<T>): Promise<T> {
     return await runChange(this.#context, change).finally(() => { this.#replicas.wake() })
-  }
-
-  async #findRestorable (reference: string, options: RestoreOptions): Promise<string> {
-    requireFit(RestoreArguments, options, 'options')
-    const { allowDamaged, ...latest } = options
-    return this.#requireRestorable((await this.#find(reference, latest)).id, options).id
-  }
-
-  /** Asked again when its turn has come: by then it may be another one. */
-  #requireRestorable (id: string, { allowDamaged = false }: RestoreOptions): SnapshotRow {
-    const row = presentSnapshot(this.#context, id)
-    requireRestorable(row, allowDamaged)
-    return row
   }
 
   async #find (reference: string, latest: LatestOptions = {}): Promise<SnapshotRow> {

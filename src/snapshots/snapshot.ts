@@ -54,6 +54,6 @@ export interface LatestOptions {
 }
 
 /** The public view of a catalog row. Its type is not named: applications would need Drizzle's types to compile. */
-export function toSnapshot ({ sequence, deletedAt, marksRevision, sourceHost, ...snapshot }: Snapshot & { sequence: number, deletedAt: string | null, marksRevision: number, sourceHost: string | null }): Snapshot {
+export function toSnapshot ({ sequence, deletedAt, marksRevision, takeovers, sourceHost, freePages, checkedAt, ...snapshot }: Snapshot & { sequence: number, deletedAt: string | null, marksRevision: number, takeovers: number, sourceHost: string | null, freePages: number | null, checkedAt: string | null }): Snapshot {
   return snapshot
 }

@@ -7,8 +7,8 @@ import { readAll } from '../storage/storage-key.ts'
 import type { SnapshotContext } from './context.ts'
 
 /** What a row of the catalog says that may change. */
-export function marksOf ({ source, marksRevision, pinned, labels, deletedAt }: SnapshotRow): Marks {
-  return { source, revision: marksRevision, pinned, labels, deletedAt }
+export function marksOf ({ source, takeovers, marksRevision, pinned, labels, deletedAt }: SnapshotRow): Marks {
+  return { source, ...takeovers > 0 && { takeovers }, revision: marksRevision, pinned, labels, deletedAt }
 }
 
 export async function storeMarks (storage: SnapshotStorage, { id, database }: Pick<SnapshotRow, 'id' | 'database'>, marks: Marks): Promise<void> {
@@ -43,4 +43,15 @@ export function placesOfMarks ({ required, storages }: SnapshotContext, { replic
   if (places.length > 0) return places
   const first = storages.map(({ storage }) => storage).find(hasIt)
   return first === undefined ? required : [first]
+}
+
+/**
+ * Where it must be stored whose a snapshot is before that counts: in every storage that has it, since copies are made only where
+ * it is not another deployment's. Those first that others ask.
+ */
+export function placesOfOwner (context: SnapshotContext, { replicas }: SnapshotRow): readonly SnapshotStorage[] {
+  const hasIt = ({ name }: SnapshotStorage): boolean => replicas.some(({ storage, state }) => storage === name && state !== 'MISSING' && state !== 'PENDING')
+  const isShared = ({ fileOf }: SnapshotStorage): boolean => fileOf === undefined
+  const places = context.storages.map(({ storage }) => storage).filter(hasIt)
+  return [...places.filter(isShared), ...places.filter(storage => !isShared(storage))]
 }

@@ -64,6 +64,11 @@ export async function stageDurably (context: SnapshotContext, storage: SnapshotS
   return await runStaging(context, storage, manifest, { file, keep: 'durably', check: manifest.integrity !== 'ok' }, signal)
 }
 
+/** The same as {@link stage} from the storage alone, as where there is no live database to take pages from. */
+export async function stageAlone (context: SnapshotContext, storage: SnapshotStorage, manifest: Manifest, file: string, signal: AbortSignal): Promise<StageImageResult> {
+  return await runStaging(context, storage, manifest, { file, keep: 'for now', check: false }, signal, false)
+}
+
 /** The same, keeping nothing. @returns what stands in which pack */
 export async function verifyImage (context: SnapshotContext, storage: SnapshotStorage, manifest: Manifest, signal: AbortSignal): Promise<MappedFrames> {
   const file = context.temporaryFile(`verify-${randomUUID()}.db`)
@@ -77,11 +82,11 @@ export async function verifyImage (context: SnapshotContext, storage: SnapshotSt
 type StageTarget = Pick<StageImageInput, 'file' | 'keep' | 'check'>
 
 /** The engine reads the packs itself where they are local files; else it gets from here what the live database does not have. */
-async function runStaging (context: SnapshotContext, storage: SnapshotStorage, manifest: Manifest, target: StageTarget, signal: AbortSignal): Promise<StageImageResult> {
+async function runStaging (context: SnapshotContext, storage: SnapshotStorage, manifest: Manifest, target: StageTarget, signal: AbortSignal, mayReuseLive = target.keep !== 'not'): Promise<StageImageResult> {
   const { image, map } = manifest
   removeDatabase(target.file) // of an attempt with another replica
   const packFiles = packFilesOf(storage, manifest)
-  const live = packFiles === null && target.keep !== 'not' ? { target: { ...context.target, lockTimeoutMs: 0 }, level: context.settings.compressionLevel } : null
+  const live = packFiles === null && mayReuseLive ? { target: { ...context.target, lockTimeoutMs: 0 }, level: context.settings.compressionLevel } : null
   const input = { manifest: { image, map }, packFiles, live, ...target }
   return await missingAsDamage(async () => packFiles === null ? await stageStreamed(storage, manifest, input, signal) : await context.runEngine('stage-image', input, { signal }))
 }

@@ -17,9 +17,8 @@ export async function updateSnapshot (context: SnapshotContext, row: SnapshotRow
 }
 
 /** Stores marks where they count before the catalog says so; other storages follow. */
-export async function changeMarks (context: SnapshotContext, row: SnapshotRow, change: Partial<Pick<SnapshotRow, 'pinned' | 'labels' | 'source' | 'name'>>): Promise<SnapshotRow> {
+export async function changeMarks (context: SnapshotContext, row: SnapshotRow, change: Partial<Pick<SnapshotRow, 'pinned' | 'labels' | 'source' | 'takeovers' | 'name'>>, places = placesOfMarks(context, row)): Promise<SnapshotRow> {
   const changed = { ...row, ...change, marksRevision: row.marksRevision + 1 }
-  const places = placesOfMarks(context, row)
   for (const storage of places) await storeMarks(storage, changed, marksOf(changed))
   const { catalog } = context
   let updated = updateSnapshotRow(catalog, row.id, { ...change, marksRevision: changed.marksRevision }) as SnapshotRow

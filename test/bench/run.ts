@@ -7,6 +7,7 @@ import { catalog } from './parts/catalog.ts'
 import { creations } from './parts/creations.ts'
 import { host } from './parts/host.ts'
 import { incremental } from './parts/incremental.ts'
+import { many } from './parts/many.ts'
 import { recovery } from './parts/recovery.ts'
 import { resources } from './parts/resources.ts'
 import { restores } from './parts/restores.ts'
@@ -25,7 +26,7 @@ import { fetchLitestream } from './tools/litestream.ts'
  * The part s3 needs a server: eval "$(test/s3-server.sh start)".
  * BENCH_MB: size of the large database in MiB, default 1100, past SQLite's lock-byte page. BENCH_RUNS: rounds, default 3.
  */
-const all: Record<string, (bench: Bench) => Promise<Part | null>> = { creations, incremental, restores, recovery, resources, small, host, catalog, s3 }
+const all: Record<string, (bench: Bench) => Promise<Part | null>> = { creations, incremental, restores, recovery, resources, small, host, catalog, many, s3 }
 const asked = process.argv.slice(2)
 const unknown = asked.filter(name => !(name in all))
 if (unknown.length > 0) throw new Error(`no part of the benchmark: ${unknown.join(', ')}; there are ${Object.keys(all).join(', ')}`)

@@ -13,6 +13,7 @@ import { integrityChecks, metricValues, restores, snapshots, sources } from '../
 import { pageOfSnapshots } from '../../src/catalog/snapshots.ts'
 import { LockFile } from '../../src/lock-file.ts'
 import { addSnapshot, openCatalog } from '../helpers/catalogs.ts'
+import { testFolder } from '../helpers/folder.ts'
 
 const SCRIPT = fileURLToPath(new URL('../processes/use-catalog.ts', import.meta.url))
 
@@ -27,7 +28,7 @@ async function race (t: Test, folder: string, processes: number, count: number):
 }
 
 t.test('a new catalog has its file and locks readable for the owner only', async t => {
-  const folder = join(t.testdir(), 'made', 'when-needed')
+  const folder = join(testFolder(t), 'made', 'when-needed')
   const catalog = openCatalog(t, folder)
   t.equal(catalog.path, join(folder, 'catalog.db'))
   addSnapshot(catalog, 'one')
@@ -36,7 +37,7 @@ t.test('a new catalog has its file and locks readable for the owner only', async
 })
 
 t.test('a catalog keeps what is in it, and its source, when it is opened again', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const first = openCatalog(t, folder)
   addSnapshot(first, 'one')
   first.close()
@@ -49,7 +50,7 @@ t.test('a catalog keeps what is in it, and its source, when it is opened again',
 })
 
 t.test('a catalog cannot be opened while another process migrates it for long', async t => {
-  const folder = t.testdir({ '.locks': {} })
+  const folder = testFolder(t, { '.locks': {} })
   const lock = LockFile.takeBlocking(join(folder, '.locks', 'catalog.lock'), 0)
   t.throws(() => Catalog.open(folder), { code: 'FST_SNAPSHOT_BUSY' })
   t.notOk(existsSync(join(folder, 'catalog.db')))
@@ -58,7 +59,7 @@ t.test('a catalog cannot be opened while another process migrates it for long', 
 })
 
 t.test('a file that is no catalog is an error and the lock is released', async t => {
-  const folder = t.testdir({ 'catalog.db': 'something else '.repeat(100) })
+  const folder = testFolder(t, { 'catalog.db': 'something else '.repeat(100) })
   t.throws(() => Catalog.open(folder), { code: 'FST_SNAPSHOT_CATALOG_UNUSABLE' })
   const lock = LockFile.takeBlocking(join(folder, '.locks', 'catalog.lock'), 0)
   t.ok(lock)
@@ -122,13 +123,13 @@ t.test('the write-ahead log grows until somebody checkpoints it', async t => {
 })
 
 t.test('eight processes that open a new catalog at once all succeed and agree on its source', async t => {
-  const reports = await race(t, join(t.testdir(), 'new'), 8, 0)
+  const reports = await race(t, join(testFolder(t), 'new'), 8, 0)
   t.same(reports, Array.from({ length: 8 }, () => ({ source: reports[0]?.source })))
   t.match(reports[0], { source: String })
 })
 
 t.test('four processes that write at once lose nothing', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const reports = await race(t, folder, 4, 200)
   t.same(reports.filter(report => 'error' in report), [])
   const catalog = openCatalog(t, folder)
@@ -139,7 +140,7 @@ t.test('four processes that write at once lose nothing', async t => {
 })
 
 t.test('a deployment keeps its id beside the catalog, and without the catalog it is the same', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const first = Catalog.open(folder)
   t.equal(first.isReplaced, false)
   first.close()
@@ -151,7 +152,7 @@ t.test('a deployment keeps its id beside the catalog, and without the catalog it
 })
 
 t.test('where the id cannot be kept there, the catalog has it all the same', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   symlinkSync(join(folder, 'no', 'such', 'folder'), join(folder, '.source'))
   const first = Catalog.open(folder)
   first.close()

@@ -8,7 +8,7 @@ import { addSnapshot, openCatalog } from '../helpers/catalogs.ts'
 
 const free = (name: string, isTaken: (name: string) => boolean): string => firstFree(name, '-', isTaken)
 const found = (name: string, source: string, id = randomUUID()): FoundSnapshot => ({
-  row: { id, database: 'app', name, source, status: 'COMPLETED', trigger: 'manual', sequence: 1, createdAt: '2026-11-22T10:00:00.000Z', deletedAt: null, integrity: 'ok' }, packs: [id], storage: 's3', state: 'STORED'
+  row: { id, database: 'app', name, source, status: 'COMPLETED', trigger: 'manual', sequence: 1, createdAt: '2026-11-22T10:00:00.000Z', deletedAt: null, integrity: 'ok' }, marks: null, packs: [id], storage: 's3', state: 'STORED'
 })
 
 t.test('what is known already is not entered again, and a name that is taken gets a number', async t => {

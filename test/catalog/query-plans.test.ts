@@ -4,6 +4,7 @@ import t from 'tap'
 import { countIncomplete, snapshotsToCopy } from '../../src/catalog/replicas.ts'
 import { findLatest, findSnapshot, lastEndedCreation, pageOfSnapshots, snapshotsWithStatus, unfinishedDeletions } from '../../src/catalog/snapshots.ts'
 import { openCatalog } from '../helpers/catalogs.ts'
+import { testFolder } from '../helpers/folder.ts'
 
 /*
  * Rows of deleted snapshots stay in the catalog, in the end most rows are such. Whether a query looks at them does not show in
@@ -36,7 +37,7 @@ const queries: Array<[what: string, index: string, ask: (catalog: ReturnType<typ
 ]
 for (const [what, index, ask] of queries) {
   t.test(`${what} is found without a look at the deleted snapshots`, async t => {
-    const folder = t.testdir()
+    const folder = testFolder(t)
     const catalog = openCatalog(t, folder)
     ask(catalog)
     const sql = statements.find(statement => statement.includes('"snapshots"') && !statement.includes('"sources"')) as string

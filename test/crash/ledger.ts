@@ -22,7 +22,6 @@ export class Ledger {
   readonly #backups = new Map<string, Set<number>>()
   readonly #folder: string
   #acknowledged = 0
-  #restores = 0
 
   constructor (folder: string) {
     this.#folder = folder
@@ -30,10 +29,6 @@ export class Ledger {
 
   get acknowledged (): number {
     return this.#acknowledged
-  }
-
-  get restores (): number {
-    return this.#restores
   }
 
   /**
@@ -89,7 +84,6 @@ export class Ledger {
   #judgeRestores (writer: SnapshotWriter, live: Set<number>): string[] {
     const restores = writer.recovery.listRestores()
     const problems = restores.filter(({ status }) => !['SUCCESS', 'FAILED', 'ROLLED_BACK'].includes(status)).map(({ kind, status }) => `a ${kind} is ${status} for ever`)
-    this.#restores = restores.length
     const [last] = restores
     const before = this.#backups.get(String(last?.preRestoreBackup))
     if (last === undefined || before === undefined) return problems

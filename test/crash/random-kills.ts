@@ -17,7 +17,6 @@ export interface RandomKills {
   /** Kills in the middle of something that changes the live database, and such that were settled as applied. */
   interrupted: number
   applied: number
-  restores: number
   acknowledged: number
   problems: string[]
 }
@@ -36,7 +35,7 @@ export async function killAtRandom (folder: string, kills: number, onProblem: (p
   const application = fork(fileOf('./application.ts'), [path])
   await once(application, 'message')
   const ledger = new Ledger(folder)
-  const result: RandomKills = { kills, ofEngines: 0, interrupted: 0, applied: 0, restores: 0, acknowledged: 0, problems: [] }
+  const result: RandomKills = { kills, ofEngines: 0, interrupted: 0, applied: 0, acknowledged: 0, problems: [] }
   try {
     for (let kill = 1; kill <= kills; kill++) {
       if (await runAndKill(path)) result.ofEngines++
@@ -51,7 +50,6 @@ export async function killAtRandom (folder: string, kills: number, onProblem: (p
     application.kill('SIGKILL')
   }
   result.acknowledged = ledger.acknowledged
-  result.restores = ledger.restores
   return result
 }
 

@@ -34,8 +34,8 @@ async function atEachStep (name: string): Promise<void> {
 }
 
 async function atRandomMoments (): Promise<void> {
-  const { ofEngines, restores, interrupted, applied, acknowledged, problems } = await killAtRandom(join(folder, 'random'), Number(kills), problem => { report('at random moments', problem) })
-  console.log(`at random moments: ${kills} kills, ${ofEngines} of them of an engine first; of ${restores} restores and rollbacks ${interrupted} were interrupted, ${applied} of those had been applied; the application was told of ${acknowledged} commits; ${problems.length} problems`)
+  const { ofEngines, interrupted, applied, acknowledged, problems } = await killAtRandom(join(folder, 'random'), Number(kills), problem => { report('at random moments', problem) })
+  console.log(`at random moments: ${kills} kills, ${ofEngines} of them of an engine first; ${interrupted} restores and rollbacks were interrupted, ${applied} of them had been applied; the application was told of ${acknowledged} commits; ${problems.length} problems`)
   failed += problems.length
 }
 

@@ -4,14 +4,16 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { runEngine } from '../../src/engine/engine.ts'
 import { checkIntegrity, type IntegrityReport } from '../../src/engine/check-integrity.ts'
-import { breakIndex, damageDatabase } from '../helpers/damage.ts'
+import type { Target } from '../../src/engine/target-database.ts'
+import { breakIndex, changeSchema, damageDatabase } from '../helpers/damage.ts'
 import { makeDatabase, makeLargeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 
 const check = async (path: string, mode: 'quick' | 'full'): Promise<IntegrityReport> => await runEngine('check-integrity', { target: { path, lockTimeoutMs: 1000 }, mode })
 
 /** A database whose application has a function of its own, in an index, a constraint and a generated column. */
 function makeWithFunction (t: Test): string {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const database = makeDatabase(path)
   database.function('twice', { deterministic: true }, value => Number(value) * 2)
   database.exec(`
@@ -25,7 +27,7 @@ function makeWithFunction (t: Test): string {
 
 for (const mode of ['quick', 'full'] as const) {
   t.test(`a sound database is healthy, ${mode} check`, async t => {
-    const path = join(t.testdir(), 'app.db')
+    const path = join(testFolder(t), 'app.db')
     makeDatabase(path).close()
     t.same(await check(path, mode), { isHealthy: true, errors: [], unchecked: [] })
   })
@@ -50,35 +52,29 @@ for (const mode of ['quick', 'full'] as const) {
   })
 
   t.test(`a virtual table of an unknown kind is reported as unchecked, ${mode} check`, async t => {
-    const path = join(t.testdir(), 'app.db')
+    const path = join(testFolder(t), 'app.db')
     const database = makeDatabase(path)
-    database.unsafeMode()
-    database.pragma('writable_schema = ON')
-    database.exec("INSERT INTO sqlite_schema VALUES ('table', 'vectors', 'vectors', 0, 'CREATE VIRTUAL TABLE vectors USING vec0(a)')")
-    database.close()
+    changeSchema(database, "INSERT INTO sqlite_schema VALUES ('table', 'vectors', 'vectors', 0, 'CREATE VIRTUAL TABLE vectors USING vec0(a)')")
     t.same(await check(path, mode), { isHealthy: true, errors: [], unchecked: ['table vectors: unknown module vec0'] })
   })
 
   t.test(`a missing file is unhealthy, ${mode} check`, async t => {
-    const path = join(t.testdir(), 'app.db')
+    const path = join(testFolder(t), 'app.db')
     t.match(await check(path, mode), { isHealthy: false, errors: [/no database at/] })
   })
 
   t.test(`a cut database is unhealthy, ${mode} check`, async t => {
-    const path = join(t.testdir(), 'app.db')
+    const path = join(testFolder(t), 'app.db')
     makeLargeDatabase(path, 500_000)
     truncateSync(path, 100_000)
     t.match(await check(path, mode), { isHealthy: false })
   })
 
   t.test(`a collation of the application is reported as unchecked, ${mode} check`, async t => {
-    const path = join(t.testdir(), 'app.db')
+    const path = join(testFolder(t), 'app.db')
     const database = makeDatabase(path)
     database.exec("CREATE TABLE named (name TEXT, CHECK (name <> 'x')); CREATE INDEX by_name ON named (name); INSERT INTO named SELECT text FROM items")
-    database.unsafeMode()
-    database.pragma('writable_schema = ON')
-    database.exec("UPDATE sqlite_schema SET sql = 'CREATE TABLE named (name TEXT COLLATE german, CHECK (name <> ''x''))' WHERE name = 'named'")
-    database.close()
+    changeSchema(database, "UPDATE sqlite_schema SET sql = 'CREATE TABLE named (name TEXT COLLATE german, CHECK (name <> ''x''))' WHERE name = 'named'")
     const { isHealthy, errors, unchecked } = await check(path, mode)
     t.same({ isHealthy, errors }, { isHealthy: true, errors: [] })
     t.ok(unchecked.some(what => what.startsWith('table named')), unchecked.join())
@@ -88,10 +84,7 @@ for (const mode of ['quick', 'full'] as const) {
 t.test('a database that needs a collation and a function of its application is judged as far as can be', async t => {
   const path = makeWithFunction(t)
   const database = new Database(path)
-  database.unsafeMode()
-  database.pragma('writable_schema = ON')
-  database.exec("CREATE TABLE named (name TEXT, CHECK (name <> 'x')); CREATE INDEX by_name ON named (name); UPDATE sqlite_schema SET sql = 'CREATE TABLE named (name TEXT COLLATE german, CHECK (name <> ''x''))' WHERE name = 'named'")
-  database.close()
+  changeSchema(database, "CREATE TABLE named (name TEXT, CHECK (name <> 'x')); CREATE INDEX by_name ON named (name); UPDATE sqlite_schema SET sql = 'CREATE TABLE named (name TEXT COLLATE german, CHECK (name <> ''x''))' WHERE name = 'named'")
   for (const mode of ['quick', 'full'] as const) {
     const { isHealthy, unchecked } = await check(path, mode)
     t.ok(isHealthy)
@@ -100,7 +93,7 @@ t.test('a database that needs a collation and a function of its application is j
 })
 
 t.test('an index that contradicts its table is found by the full check only', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   breakIndex(path, 'items_text', 'items')
   t.match(await check(path, 'quick'), { isHealthy: true })
@@ -116,7 +109,7 @@ t.test('the full check finds such an index in the other tables of a database wit
 })
 
 t.test('a database that is locked cannot be judged', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const database = makeDatabase(path, { journalMode: 'delete' })
   t.teardown(() => { database.close() })
   database.exec('BEGIN EXCLUSIVE')
@@ -125,7 +118,7 @@ t.test('a database that is locked cannot be judged', async t => {
 })
 
 t.test('foreign keys are checked on request, and at most a hundred broken ones told', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const database = makeDatabase(path)
   database.exec('PRAGMA foreign_keys = OFF; CREATE TABLE parents (id INTEGER PRIMARY KEY); CREATE TABLE children (parent REFERENCES parents (id)); CREATE TABLE others (parent REFERENCES parents (id), id INTEGER PRIMARY KEY) WITHOUT ROWID')
   database.exec('INSERT INTO children VALUES (7)')
@@ -140,4 +133,33 @@ t.test('foreign keys are checked on request, and at most a hundred broken ones t
   for (let row = 0; row < 200; row++) insert.run(row)
   again.close()
   t.equal((await checkIntegrity({ target, mode: 'quick', foreignKeys: true })).errors.length, 100)
+})
+
+t.test('foreign keys whose target has a collation of the application are unchecked, the others are not', async t => {
+  const path = join(testFolder(t), 'app.db')
+  const database = makeDatabase(path)
+  database.exec("PRAGMA foreign_keys = OFF; CREATE TABLE parents (name TEXT PRIMARY KEY); CREATE TABLE children (parent REFERENCES parents (name)); CREATE TABLE others (item REFERENCES items (id)); INSERT INTO children VALUES ('a'); INSERT INTO others VALUES (-1)")
+  changeSchema(database, "UPDATE sqlite_schema SET sql = 'CREATE TABLE parents (name TEXT COLLATE german PRIMARY KEY)' WHERE name = 'parents'")
+  const report = await checkIntegrity({ target: { path, lockTimeoutMs: 1000 }, mode: 'quick', foreignKeys: true })
+  t.match(report, { isHealthy: false, errors: ['foreign key: row 1 of others refers to a row that items does not have'] })
+  t.ok(report.unchecked.includes('foreign keys of children: no such collation sequence: german'), report.unchecked.join())
+})
+
+/** A database whose foreign keys SQLite cannot follow. */
+function makeReferring (t: Test, sql: string): Target {
+  const path = join(testFolder(t), 'app.db')
+  const database = makeDatabase(path)
+  database.exec(`PRAGMA foreign_keys = OFF; ${sql}`)
+  database.close()
+  return { path, lockTimeoutMs: 1000 }
+}
+
+t.test('foreign keys to what is not unique are unchecked', async t => {
+  const target = makeReferring(t, 'CREATE TABLE parents (id); CREATE TABLE children (parent REFERENCES parents (id)); INSERT INTO children VALUES (1)')
+  t.same(await checkIntegrity({ target, mode: 'quick', foreignKeys: true }), { isHealthy: true, errors: [], unchecked: ['foreign keys of children: foreign key mismatch - "children" referencing "parents"'] })
+})
+
+t.test('what else goes wrong while foreign keys are followed is an error', async t => {
+  const target = makeReferring(t, 'CREATE TABLE parents (id PRIMARY KEY); CREATE TABLE children (size); INSERT INTO children VALUES (3000000000); ALTER TABLE children ADD COLUMN parent AS (zeroblob(size)) REFERENCES parents (id)')
+  await t.rejects(checkIntegrity({ target, mode: 'quick', foreignKeys: true }), { code: 'SQLITE_TOOBIG' })
 })

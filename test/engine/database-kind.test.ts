@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { isOfKind, kindOf, makeAlike } from '../../src/engine/database-kind.ts'
 import { contentOf, journalModeOf, makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 
 const kind = { pageSize: 4096, encoding: 'UTF-8', isWal: false, isEmpty: false }
-const firstPage = { pageSize: 4096, isWal: false, schemaCookie: 1, encoding: 'UTF-8', userVersion: 0 }
+const firstPage = { pageSize: 4096, isWal: false, schemaCookie: 1, freePages: 0, encoding: 'UTF-8', userVersion: 0 }
 
 t.test('a first page is of the kind that was looked at before, unless page size, journal mode or encoding have changed', async t => {
   t.equal(isOfKind(firstPage, kind), true)
@@ -18,7 +19,7 @@ t.test('a first page is of the kind that was looked at before, unless page size,
 })
 
 t.test('the kind of a live database is what SQLite says of it', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const kindAt = (name: string): unknown => {
     const live = new Database(join(folder, name))
     t.teardown(() => { live.close() })
@@ -32,7 +33,7 @@ t.test('the kind of a live database is what SQLite says of it', async t => {
 
 for (const [from, to] of [['wal', 'delete'], ['delete', 'wal'], ['delete', 'delete']] as const) {
   t.test(`an image in mode ${from} for a live database in mode ${to} takes that mode`, async t => {
-    const image = join(t.testdir(), 'image.db')
+    const image = join(testFolder(t), 'image.db')
     makeDatabase(image, { journalMode: from }).close()
     const content = contentOf(image)
     makeAlike(image, { ...kind, isWal: to === 'wal' }, 'nightly')
@@ -42,14 +43,14 @@ for (const [from, to] of [['wal', 'delete'], ['delete', 'wal'], ['delete', 'dele
 }
 
 t.test('an empty live database takes everything from the image', async t => {
-  const image = join(t.testdir(), 'image.db')
+  const image = join(testFolder(t), 'image.db')
   makeDatabase(image, { journalMode: 'wal', pageSize: 8192 }).close()
   makeAlike(image, { ...kind, isEmpty: true }, 'nightly')
   t.equal(journalModeOf(image), 'wal')
 })
 
 t.test('another page size or text encoding cannot be restored into the live file', async t => {
-  const image = join(t.testdir(), 'image.db')
+  const image = join(testFolder(t), 'image.db')
   makeDatabase(image, { journalMode: 'delete', pageSize: 8192 }).close()
   t.throws(() => { makeAlike(image, kind, 'nightly') }, { code: 'FST_SNAPSHOT_NOT_RESTORABLE', message: /page size is 8192, that of the live database 4096/ })
   t.throws(() => { makeAlike(image, { ...kind, pageSize: 8192, encoding: 'UTF-16le' }, 'nightly') }, { code: 'FST_SNAPSHOT_NOT_RESTORABLE', message: /text encoding is UTF-8/ })

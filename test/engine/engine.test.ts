@@ -7,13 +7,14 @@ import { Engine, runEngine } from '../../src/engine/engine.ts'
 import { LockFile } from '../../src/lock-file.ts'
 import { creationOf } from '../helpers/creation.ts'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { mountSmallDisk, noSmallDisk } from '../helpers/small-disk.ts'
 import { enginesOf, isAlive, until } from '../helpers/processes.ts'
 
 const input = (path: string): ConstructorParameters<typeof Engine<'check-integrity'>>[1] => ({ target: { path, lockTimeoutMs: 60_000 }, mode: 'quick' })
 
 t.test('an engine runs at low priority, unless it holds the write lock', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const database = makeDatabase(path, { journalMode: 'delete' })
   t.teardown(() => { database.close() })
   database.exec('BEGIN EXCLUSIVE') // both wait for it
@@ -27,7 +28,7 @@ t.test('an engine runs at low priority, unless it holds the write lock', async t
 })
 
 t.test('signals for the whole process group do not reach an engine: its host decides', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const database = makeDatabase(path, { journalMode: 'delete' })
   database.exec('BEGIN EXCLUSIVE')
   const { result } = new Engine('check-integrity', input(path))
@@ -39,7 +40,7 @@ t.test('signals for the whole process group do not reach an engine: its host dec
 })
 
 t.test('an engine that is killed from outside is an error that says so', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const database = makeDatabase(path, { journalMode: 'delete' })
   t.teardown(() => { database.close() })
   database.exec('BEGIN EXCLUSIVE')
@@ -50,7 +51,7 @@ t.test('an engine that is killed from outside is an error that says so', async t
 })
 
 t.test('an aborted signal ends an engine with its reason, also before it begins', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const abort = new AbortController()
   const running = runEngine('check-integrity', input(path), { signal: abort.signal })
@@ -60,7 +61,7 @@ t.test('an aborted signal ends an engine with its reason, also before it begins'
 })
 
 t.test('a handler of events that fails ends the engine with its error', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   const packFile = join(folder, 'data.zst')
@@ -71,7 +72,7 @@ t.test('a handler of events that fails ends the engine with its error', async t 
 })
 
 t.test('a restore is not applied while another engine may still be at work, nor where a database has appeared', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const [path, image, lockFile] = ['app.db', 'image.db', 'engine.lock'].map(name => join(folder, name)) as [string, string, string]
   for (const file of [path, image]) makeDatabase(file).close()
   const task = { id: 'id', target: { path, lockTimeoutMs: 50 }, image, name: 'image', lockFile, safetyCopy: null, copiedAt: null, link: null, intentFile: join(folder, 'intent'), quarantine: join(folder, 'quarantine') }
@@ -82,13 +83,13 @@ t.test('a restore is not applied while another engine may still be at work, nor 
 })
 
 t.test('an engine that cannot even start says why', async t => {
-  const folder = t.testdir({ 'broken.cjs': "throw new Error('a broken preload')" })
+  const folder = testFolder(t, { 'broken.cjs': "throw new Error('a broken preload')" })
   t.intercept(process, 'env', { value: { ...process.env, NODE_OPTIONS: `--require ${join(folder, 'broken.cjs')}` } })
   await t.rejects(runEngine('checkpoint', { path: 'any' }), { code: 'FST_SNAPSHOT_ENGINE_FAILED', message: /exit code 1: [^]*a broken preload/ })
 })
 
 t.test('what a preloaded module prints does not harm', async t => {
-  const folder = t.testdir({ 'noisy.cjs': "console.log('a banner of some tool'); console.error('and a warning')" })
+  const folder = testFolder(t, { 'noisy.cjs': "console.log('a banner of some tool'); console.error('and a warning')" })
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   t.intercept(process, 'env', { value: { ...process.env, NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --require ${join(folder, 'noisy.cjs')}` } })
@@ -98,7 +99,7 @@ t.test('what a preloaded module prints does not harm', async t => {
 })
 
 t.test('an engine ends even where Node itself would hang on its way out, and modules that were preloaded can still clean up', async t => {
-  const folder = t.testdir({
+  const folder = testFolder(t, {
     'hanging.cjs': `
     process.reallyExit = () => { Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0) }
     process.on('exit', () => { require('node:fs').writeFileSync(__dirname + '/cleaned-up', '') })`
@@ -114,12 +115,12 @@ t.test('an engine ends even where Node itself would hang on its way out, and mod
 t.test('an engine whose process cannot be started is an error that says so', async t => {
   const { execPath } = process
   t.teardown(() => { process.execPath = execPath })
-  process.execPath = join(t.testdir(), 'no-node-here')
+  process.execPath = join(testFolder(t), 'no-node-here')
   await t.rejects(runEngine('checkpoint', { path: 'any' }), { code: 'FST_SNAPSHOT_ENGINE_FAILED', cause: { code: 'ENOENT' } })
 })
 
 t.test('a folder that may not be written is a coded error, of the database and not of SQLite', { skip: process.getuid?.() === 0 && noSmallDisk }, async t => {
-  const folder = process.getuid?.() === 0 ? mountSmallDisk(t, 1) : t.testdir()
+  const folder = process.getuid?.() === 0 ? mountSmallDisk(t, 1) : testFolder(t)
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   // Nothing keeps root from writing but a file system that takes no writes.

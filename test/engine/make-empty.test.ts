@@ -4,12 +4,13 @@ import t from 'tap'
 import { makeEmpty } from '../../src/engine/make-empty.ts'
 import { query } from '../helpers/bank.ts'
 import { integrityOf, makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 
 const kindOf = (file: string): unknown[] => ['page_size', 'encoding', 'page_count'].map(pragma => query(file, `PRAGMA ${pragma}`))
 
 t.test('an empty database has the page size and encoding of another, and a page', async t => {
   for (const [pageSize, encoding] of [[512, 'UTF-8'], [4096, 'UTF-16be'], [65536, 'UTF-16le']] as const) {
-    const folder = t.testdir()
+    const folder = testFolder(t)
     const [file, like] = [join(folder, 'empty.db'), join(folder, 'like.db')]
     makeDatabase(like, { pageSize, encoding }).close()
     await makeEmpty({ file, like })
@@ -23,7 +24,7 @@ t.test('an empty database has the page size and encoding of another, and a page'
 })
 
 t.test('where there is no other, or its header makes no sense, it has SQLite\'s own', async t => {
-  const folder = t.testdir({ 'noise.db': '' })
+  const folder = testFolder(t, { 'noise.db': '' })
   writeFileSync(join(folder, 'noise.db'), Buffer.alloc(200, 0xee))
   for (const like of ['gone.db', 'noise.db']) {
     const file = join(folder, `like ${like}`)

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { mendCatalog } from '../../src/engine/mend-catalog.ts'
 import { breakIndex } from '../helpers/damage.ts'
+import { testFolder } from '../helpers/folder.ts'
 
 t.test('an index that contradicts its table is made anew, and what was known of packs is forgotten', async t => {
-  const path = join(t.testdir(), 'catalog.db')
+  const path = join(testFolder(t), 'catalog.db')
   new Database(path).exec("CREATE TABLE snapshotPacks (b UNIQUE); INSERT INTO snapshotPacks VALUES (1); CREATE TABLE items (text); CREATE INDEX items_text ON items (text); INSERT INTO items SELECT 'a' FROM (VALUES (1), (2), (3), (4), (5), (6), (7), (8))").close()
   breakIndex(path, 'items_text', 'items')
   const { found, left } = await mendCatalog({ path })
@@ -18,7 +19,7 @@ t.test('an index that contradicts its table is made anew, and what was known of 
 })
 
 t.test('a sound catalog is left as it is; of what is no database nothing can be mended', async t => {
-  const path = join(t.testdir(), 'catalog.db')
+  const path = join(testFolder(t), 'catalog.db')
   new Database(path).exec('CREATE TABLE snapshotPacks (b UNIQUE); INSERT INTO snapshotPacks VALUES (1)').close()
   t.same(await mendCatalog({ path }), { found: [], left: [] })
   writeFileSync(path, 'no database at all '.repeat(100))

@@ -3,12 +3,13 @@ import { join } from 'node:path'
 import t from 'tap'
 import { NewFile } from '../../src/engine/new-file.ts'
 import { readAll } from '../../src/storage/storage-key.ts'
+import { testFolder } from '../helpers/folder.ts'
 
 const MEBIBYTE = 1024 * 1024
 
 for (const isDurable of [true, false]) {
   t.test(`parts of a file are written in any order and can be read back${isDurable ? ', while the disk is set to work' : ''}`, async t => {
-    const path = join(t.testdir(), 'new')
+    const path = join(testFolder(t), 'new')
     const file = await NewFile.create(path, isDurable)
     for (let number = 39; number >= 0; number--) await file.write(Buffer.alloc(MEBIBYTE, number), number * MEBIBYTE)
     await file.complete()

@@ -3,9 +3,10 @@ import type { Test } from 'tap'
 import { Catalog } from '../../src/catalog/catalog.ts'
 import type { SnapshotRow } from '../../src/catalog/schema.ts'
 import { insertSnapshot, updateSnapshotRow } from '../../src/catalog/snapshots.ts'
+import { testFolder } from './folder.ts'
 
 /** The catalog of a folder, closed when the test ends. */
-export function openCatalog (t: Test, folder = t.testdir()): Catalog {
+export function openCatalog (t: Test, folder = testFolder(t)): Catalog {
   const catalog = Catalog.open(folder)
   t.teardown(() => {
     try {

@@ -24,6 +24,14 @@ export function filesIn (folder: string): string[] {
     .map(entry => join(entry.parentPath, entry.name)).sort()
 }
 
+/** Changes the rows of a database's schema, past SQLite, and closes it. */
+export function changeSchema (database: Database.Database, sql: string): void {
+  database.unsafeMode()
+  database.pragma('writable_schema = ON')
+  database.exec(sql)
+  database.close()
+}
+
 /** Makes an index contradict its table, which only a full check sees. */
 export function breakIndex (path: string, index: string, table: string): void {
   const database = new Database(path)

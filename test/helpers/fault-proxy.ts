@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, request as send, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer, request as send, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -53,6 +53,7 @@ export class FaultProxy {
   /** Decides on every request; nothing goes wrong at first. */
   decide: (request: SeenRequest) => Fault | undefined = () => undefined
   readonly #upstream: URL
+  readonly #passed = new Set<ClientRequest>()
   readonly #server = createServer((request, response) => {
     this.#answer(request, response).catch(() => { response.destroy() })
   })
@@ -65,6 +66,7 @@ export class FaultProxy {
     t.teardown(() => {
       proxy.#server.close()
       proxy.#server.closeAllConnections()
+      for (const passed of proxy.#passed) passed.destroy() // the server may be waiting for the rest of a body that was cut or changed
     })
     return proxy
   }
@@ -109,6 +111,8 @@ export class FaultProxy {
   async #pass (request: IncomingMessage, body: Buffer): Promise<{ status: number, headers: IncomingHttpHeaders, body: Buffer }> {
     const { hostname: host, port } = this.#upstream
     const passed = send({ host, port, method: request.method, path: request.url, headers: { ...request.headers, connection: 'close' } }).end(body)
+    this.#passed.add(passed)
+    passed.once('close', () => { this.#passed.delete(passed) })
     passed.on('error', () => {}) // the server may answer and close before it has read all; what comes before an answer is thrown here
     const [answer] = await once(passed, 'response') as [IncomingMessage]
     return { status: Number(answer.statusCode), headers: answer.headers, body: await buffer(answer) }

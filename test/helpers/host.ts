@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import type { Test } from 'tap'
 import type { SnapshotsPluginOptions } from '../../src/index.ts'
 import { makeDatabase } from './databases.ts'
+import { testFolder } from './folder.ts'
 import { underTest } from './under-test.ts'
 
 export const ADMIN_TOKEN = 'admin-token-for-tests'
@@ -22,7 +23,7 @@ export interface Host {
 
 /** A host with a small database at `app.db`, the plugin registered and no schedules; closed when the test ends. */
 export async function startHost (t: Test, options: SnapshotsPluginOptions = {}, server: FastifyServerOptions = {}): Promise<Host> {
-  const path = options.database ?? join(t.testdir(), 'app.db')
+  const path = options.database ?? join(testFolder(t), 'app.db')
   const folder = dirname(path)
   if (options.database === undefined) makeDatabase(path).close()
   const log: Host['log'] = []

@@ -6,6 +6,7 @@ import { SnapshotWriter, type SnapshotOptions } from '../../src/index.ts'
 import { snapshotSettings } from '../../src/options.ts'
 import { SnapshotContext } from '../../src/snapshots/context.ts'
 import { contentOf, makeDatabase, type DatabaseOptions } from './databases.ts'
+import { testFolder } from './folder.ts'
 
 export interface LogEntry { level: 'info' | 'warn' | 'error', message: string }
 
@@ -27,7 +28,7 @@ export interface Recoverable {
 
 /** A database with the snapshot `a`, changed since. */
 export async function recoverable (t: Test, options: SnapshotOptions = {}, database: DatabaseOptions = {}): Promise<Recoverable> {
-  const folder = join(t.testdir(), 'host')
+  const folder = join(testFolder(t), 'host')
   mkdirSync(folder)
   const path = join(folder, 'app.db')
   makeDatabase(path, database).close()

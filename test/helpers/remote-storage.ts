@@ -18,6 +18,8 @@ export class RemoteStorage implements SnapshotStorage {
   refused = /no key/
   /** Waited for before each put. */
   beforePut: (key: string) => Promise<void> | void = () => {}
+  /** Waited for before each get. */
+  beforeGet: (key: string) => Promise<void> | void = () => {}
   readonly #inner: LocalStorage
 
   constructor (root: string, name = 'remote') {
@@ -36,6 +38,7 @@ export class RemoteStorage implements SnapshotStorage {
 
   async get (key: string, options?: GetOptions): Promise<Readable> {
     this.#check()
+    await this.beforeGet(key)
     const stream = await this.#inner.get(key, options)
     return key.includes('/packs/') ? Readable.from(this.#count(stream)) : stream
   }

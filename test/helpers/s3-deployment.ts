@@ -6,6 +6,7 @@ import { S3Storage, type S3StorageOptions, type Snapshot, type SnapshotOptions, 
 import { isSnapshotError } from '../../src/errors.ts'
 import { makeDatabase } from './databases.ts'
 import { FaultProxy, type Fault } from './fault-proxy.ts'
+import { testFolder } from './folder.ts'
 import { writerFor } from './round-trip.ts'
 import { makeFaultyStorage, type FaultyStorage } from './s3-storages.ts'
 
@@ -28,7 +29,7 @@ export interface S3Deployment extends FaultyStorage {
 }
 
 export async function deployOnS3 (t: Test, server: S3Server, blobBytes = 0): Promise<S3Deployment> {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const application = makeDatabase(path)
   t.teardown(() => { application.close() })
   if (blobBytes > 0) application.exec(`INSERT INTO items (data) VALUES (randomblob(${blobBytes}))`)

@@ -5,13 +5,14 @@ import type { Test } from 'tap'
 import { LocalStorage, type SnapshotOptions, type SnapshotWriter } from '../../src/index.ts'
 import { filesIn } from './damage.ts'
 import { makeDatabase } from './databases.ts'
+import { testFolder } from './folder.ts'
 import { writerFor } from './round-trip.ts'
 
 export interface Setup { path: string, backups: string, writer: SnapshotWriter, application: Database.Database }
 
 /** A database in use and a writer for it. */
 export function setUp (t: Test, options: SnapshotOptions = {}): Setup {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const application = makeDatabase(path, { rows: 3000 })
   t.teardown(() => { application.close() })
   return { path, backups: join(t.testdirName, 'backups'), application, writer: writerFor(t, path, options) }
@@ -57,7 +58,7 @@ export class FailingStorage extends LocalStorage {
 
 /** The same with a storage that can be made to fail. */
 export function setUpFailing<T extends FailingStorage> (t: Test, Storage: new (root: string) => T = FailingStorage as new (root: string) => T): Setup & { storage: T } {
-  const storage = new Storage(join(t.testdir(), 'elsewhere'))
+  const storage = new Storage(join(testFolder(t), 'elsewhere'))
   const path = join(t.testdirName, 'app.db')
   const application = makeDatabase(path, { rows: 3000 })
   t.teardown(() => { application.close() })

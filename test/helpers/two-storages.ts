@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { LocalStorage, type Snapshot, type SnapshotOptions, type SnapshotWriter } from '../../src/index.ts'
 import { makeDatabase } from './databases.ts'
+import { testFolder } from './folder.ts'
 import { RemoteStorage } from './remote-storage.ts'
 import { writerFor } from './round-trip.ts'
 import { waitUntil } from './wait-until.ts'
@@ -19,7 +20,7 @@ export interface TwoStorages {
 
 /** A database in use, and a writer that stores its snapshots in local files and in a remote storage. */
 export function setUpTwo (t: Test, options: SnapshotOptions = {}): TwoStorages {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const backups = join(t.testdirName, 'backups')
   const [local, remote] = [new LocalStorage(backups), new RemoteStorage(join(t.testdirName, 'remote'))]
   const application = makeDatabase(path, { rows: 1000 })

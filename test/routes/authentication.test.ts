@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import snapshots, { type SnapshotsPluginOptions } from '../../src/index.ts'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { ADMIN_TOKEN, startHost, VIEWER_TOKEN, type Host } from '../helpers/host.ts'
 
 const VIEWER_ROUTES = [['GET', '/snapshots'], ['GET', '/snapshots/first'], ['GET', '/snapshots/latest'], ['HEAD', '/snapshots'], ['GET', '/snapshots/integrity'], ['GET', `/snapshots/${'n'.repeat(128)}`]] as const
@@ -16,7 +17,7 @@ async function statusWith ({ app }: Pick<Host, 'app'>, authorization: string | u
 }
 
 async function register (t: Test, options: SnapshotsPluginOptions): Promise<void> {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const app = Fastify({ logger: { level: 'silent' } })
   t.teardown(async () => { await app.close() })
@@ -38,7 +39,7 @@ for (const [what, auth] of Object.entries(WRONG)) {
 
 t.test('tokens can come from the environment', async t => {
   t.intercept(process, 'env', { value: { ...process.env, SNAPSHOT_ADMIN_TOKEN: 'admin-from-environment', SNAPSHOT_VIEWER_TOKEN: 'viewer-from-environment' } })
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const app = Fastify({ logger: { level: 'silent' } })
   t.teardown(async () => { await app.close() })

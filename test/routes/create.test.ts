@@ -7,6 +7,7 @@ import { LockFile } from '../../src/lock-file.ts'
 import { customHost } from '../helpers/custom-host.ts'
 import { damageDatabase } from '../helpers/damage.ts'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { startHost } from '../helpers/host.ts'
 import { holdLock, withRollbackJournal } from '../helpers/locked.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
@@ -124,7 +125,7 @@ t.test('a creation without a database fails with 500 and is listed as FAILED', a
 })
 
 t.test('a creation that fails for a reason of the storage says "Failed to create snapshot" and why', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   const failing = { name: 'broken', async put () { throw new Error('no such bucket') }, async get () { throw new Error('no') }, async head () { return null }, async * list () {}, async delete () {}, async removePartialWrites () {} }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { customHost } from '../helpers/custom-host.ts'
 import { contentOf, integrityOf } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { ADMIN_TOKEN, startHost } from '../helpers/host.ts'
 
 const sha256 = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
@@ -46,7 +47,7 @@ t.test('a download that the client gives up leaves nothing behind, and the next 
 })
 
 t.test('the download of an empty database is one that opens and has nothing in it', async t => {
-  const path = join(t.testdir({ 'app.db': '' }), 'app.db')
+  const path = join(testFolder(t, { 'app.db': '' }), 'app.db')
   const { request } = await customHost(t, path)
   const snapshot = (await request('POST', '/snapshots', { name: 'empty' })).json()
   t.equal(snapshot.status, 'COMPLETED')

@@ -6,6 +6,7 @@ import { customHost } from '../helpers/custom-host.ts'
 import { damageDatabase } from '../helpers/damage.ts'
 import { makeDatabase } from '../helpers/databases.ts'
 import { fillDisk } from '../helpers/fill-disk.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { RemoteStorage } from '../helpers/remote-storage.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 import { startHost, VIEWER_TOKEN } from '../helpers/host.ts'
@@ -80,7 +81,7 @@ t.test('it is unhealthy when the database is missing', async t => {
 const NO_DATABASES: Record<string, (path: string) => void> = { 'a folder': path => { mkdirSync(path) }, 'a text file': path => { writeFileSync(path, 'This is no database, as somebody gave a wrong path. '.repeat(100)) } }
 for (const [what, make] of Object.entries(NO_DATABASES)) {
   t.test(`where the database is ${what}, the advice begins with the path`, async t => {
-    const path = join(t.testdir(), 'app.db')
+    const path = join(testFolder(t), 'app.db')
     make(path)
     const { request } = await customHost(t, path)
     const [error] = (await request('POST', '/snapshots/integrity')).json().errors as string[]
@@ -90,7 +91,7 @@ for (const [what, make] of Object.entries(NO_DATABASES)) {
 }
 
 t.test('it is degraded while the disk of the catalog is full, and ok again once there is room', { skip: noSmallDisk }, async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const disk = mountSmallDisk(t, 4)
   const { request, app } = await customHost(t, path, { plugin: { snapshotDir: join(disk, 'backups') } })
@@ -120,7 +121,7 @@ t.test('both routes can be moved', async t => {
 })
 
 t.test('both routes can be switched off, and the host can have its own', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const { app } = await customHost(t, path, { plugin: { health: false }, after (app) { app.get('/health', async () => 'mine') } })
   t.equal((await app.inject('/health')).body, 'mine')
@@ -160,7 +161,7 @@ t.test('a viewer by a function of the host sees the reasons', async t => {
 })
 
 t.test('a viewer sees what was last heard of each storage, and it is degraded while one fails', async t => {
-  const remote = new RemoteStorage(t.testdir(), 'offsite')
+  const remote = new RemoteStorage(testFolder(t), 'offsite')
   const { app, request } = await startHost(t, { storage: [new LocalStorage(join(t.testdirName, 'local')), remote] })
   remote.isDown = true
   await request('POST', '/snapshots', { name: 'one' })
@@ -177,7 +178,7 @@ t.test('a viewer sees what was last heard of each storage, and it is degraded wh
 })
 
 t.test('storages are tried out at the start, and a failing one does not keep the host from starting', async t => {
-  const remote = new RemoteStorage(t.testdir(), 'offsite')
+  const remote = new RemoteStorage(testFolder(t), 'offsite')
   remote.isDown = true
   const { request } = await startHost(t, { storage: [new LocalStorage(join(t.testdirName, 'local')), remote], probeStorage: true })
   const isUp = async (): Promise<Array<boolean | null>> => (await request('GET', '/health')).json().storages.map((storage: { isUp: boolean }) => storage.isUp)
@@ -188,14 +189,14 @@ t.test('storages are tried out at the start, and a failing one does not keep the
 })
 
 t.test('they are not where that is switched off', async t => {
-  const remote = new RemoteStorage(t.testdir(), 'offsite')
+  const remote = new RemoteStorage(testFolder(t), 'offsite')
   const { app } = await startHost(t, { storage: remote, probeStorage: false })
   await app.snapshots.completeReplicas()
   t.same(remote.puts, [])
 })
 
 t.test('health asks no storage', async t => {
-  const remote = new RemoteStorage(t.testdir(), 'offsite')
+  const remote = new RemoteStorage(testFolder(t), 'offsite')
   const { request, app } = await startHost(t, { storage: remote })
   await app.snapshots.completeReplicas()
   let asked = 0

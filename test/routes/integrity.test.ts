@@ -1,7 +1,7 @@
 import Database from 'better-sqlite3'
 import { rmSync, writeFileSync } from 'node:fs'
 import t from 'tap'
-import { damageDatabase } from '../helpers/damage.ts'
+import { changeSchema, damageDatabase } from '../helpers/damage.ts'
 import { startHost } from '../helpers/host.ts'
 import { holdLock, withRollbackJournal } from '../helpers/locked.ts'
 
@@ -9,11 +9,7 @@ const FIELDS = ['checkedAt', 'database', 'durationMs', 'errors', 'isHealthy', 'u
 
 /** Damages an index so that only a full check sees it. */
 function damageIndex (path: string): void {
-  const database = new Database(path)
-  database.unsafeMode(true)
-  database.pragma('writable_schema = ON')
-  database.exec("UPDATE sqlite_schema SET sql = 'CREATE INDEX items_text ON items (data)' WHERE name = 'items_text'")
-  database.close()
+  changeSchema(new Database(path), "UPDATE sqlite_schema SET sql = 'CREATE INDEX items_text ON items (data)' WHERE name = 'items_text'")
 }
 
 t.test('POST /snapshots/integrity checks the database, GET gives the last outcome', async t => {

@@ -4,11 +4,12 @@ import type { FastifyInstance, LightMyRequestResponse } from 'fastify'
 import { SnapshotWriter } from '../../src/index.ts'
 import { customHost, type CustomHost } from '../helpers/custom-host.ts'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { VIEWER_TOKEN } from '../helpers/host.ts'
 
 /** A host with routes of its own, registered before and after the plugin and in a scope. */
 async function hostWithRoutes (t: Test, plugin = {}): Promise<CustomHost> {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const routes = (prefix: string) => (app: FastifyInstance): void => {
     for (const method of ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const) app.route({ method, url: `${prefix}/notes`, handler: async () => 'done' })

@@ -4,12 +4,13 @@ import t, { type Test } from 'tap'
 import snapshots, { errors, LocalStorage } from '../../src/index.ts'
 import { customHost, type CustomHost, type CustomHostOptions } from '../helpers/custom-host.ts'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { ADMIN_TOKEN } from '../helpers/host.ts'
 import { builtPlugin } from '../helpers/built.ts'
 import { underTest } from '../helpers/under-test.ts'
 
 async function hostWith (t: Test, options: CustomHostOptions): Promise<CustomHost> {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   return await customHost(t, path, options)
 }
@@ -81,7 +82,7 @@ t.test('the option prefix moves the snapshot routes, and only these', async t =>
 })
 
 t.test('registered inside a plugin of the host with a prefix, all routes are below that', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const app = Fastify({ logger: { level: 'silent' } })
   t.teardown(async () => { await app.close() })
@@ -132,7 +133,7 @@ t.test('a failure that is no fault of the request is in the log, also where it h
       return await super.put(...args)
     }
   }
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   const { request, log } = await customHost(t, path, { plugin: { storage: new Failing(join(folder, 'backups')) } })

@@ -8,6 +8,7 @@ import snapshots, { SnapshotWriter, type Snapshot, type SnapshotsPluginOptions }
 import { customHost, type CustomHost } from '../helpers/custom-host.ts'
 import { filesIn } from '../helpers/damage.ts'
 import { contentOf, makeLargeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { ADMIN_TOKEN } from '../helpers/host.ts'
 import { enginesOf } from '../helpers/processes.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
@@ -15,7 +16,7 @@ import { waitUntil } from '../helpers/wait-until.ts'
 const BYTES = 24 * 1024 * 1024
 
 async function hostWith (t: Test, plugin: SnapshotsPluginOptions = {}): Promise<CustomHost> {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeLargeDatabase(path, BYTES)
   return await customHost(t, path, { plugin })
 }
@@ -86,7 +87,7 @@ t.test('closing the application while it checks the database, restores or verifi
 })
 
 t.test('closing an application that was never ready works', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const app = Fastify({ logger: { level: 'silent' } })
   void app.register(snapshots, { database: path, auth: false })
   await t.resolves(app.close())

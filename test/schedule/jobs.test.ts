@@ -2,11 +2,16 @@ import Database from 'better-sqlite3'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { AsyncTask, CronJob } from 'toad-scheduler'
-import { LocalStorage, type ScheduleOptions, type Snapshot, type SnapshotsPluginOptions } from '../../src/index.ts'
+import { AsyncTask, CronJob, ToadScheduler } from 'toad-scheduler'
+import { errors, LocalStorage, SnapshotWriter, type ScheduleOptions, type Snapshot, type SnapshotsPluginOptions } from '../../src/index.ts'
 import { LockFile } from '../../src/lock-file.ts'
+import type { Logger } from '../../src/logger.ts'
+import { pluginSettings } from '../../src/options.ts'
+import { ScheduledJobs } from '../../src/schedule/jobs.ts'
+import { SnapshotContext } from '../../src/snapshots/context.ts'
 import { customHost, type CustomHost } from '../helpers/custom-host.ts'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { holdLock, withRollbackJournal } from '../helpers/locked.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
@@ -14,7 +19,7 @@ const EVERY_SECOND = '* * * * * *'
 const SNAPSHOTS_ONLY: ScheduleOptions = { snapshots: EVERY_SECOND, integrity: false }
 
 async function hostWith (t: Test, plugin: SnapshotsPluginOptions): Promise<CustomHost> {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   return await customHost(t, path, { plugin })
 }
@@ -73,7 +78,7 @@ t.test('an old snapshot that cannot be removed is logged, and the schedule goes 
       return await super.put(...args)
     }
   }
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const host = await customHost(t, path, { plugin: { storage: new Stubborn(join(path, '..', 'backups')), schedule: { ...SNAPSHOTS_ONLY, keepLast: 1 } } })
   await waitUntil('there are three', async () => (await scheduled(host)).filter(({ status }) => status === 'COMPLETED').length >= 3)
@@ -90,7 +95,7 @@ t.test('the database is checked at the start, and then on schedule', async t => 
 })
 
 t.test('a check that is not possible is logged, and the host goes on', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   withRollbackJournal(path)
   await holdLock(t, path)
@@ -112,7 +117,7 @@ t.test('runs of a schedule never overlap and never pile up', async t => {
 })
 
 t.test('a missing or locked database is logged as "Failed to create snapshot" with its cause, and the host goes on', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const host = await customHost(t, path, { plugin: { lockTimeout: 50, schedule: SNAPSHOTS_ONLY } })
   const missing = await waitUntil('it is in the log', () => host.log.find(({ msg }) => msg.startsWith('Failed to create snapshot: There is no database')))
   t.match(missing, { level: 50, err: { message: /There is no database/, code: 'FST_SNAPSHOT_DATABASE_MISSING' } })
@@ -145,12 +150,14 @@ t.test('a scheduled snapshot that finds the queue full is left out, and the log 
   await host.app.snapshots.settle()
   const otherProcess = await operationLock(host.path)
   const waiting: Array<Promise<unknown>> = []
-  const fill = (): void => {
-    for (let number = 0; number < 40; number++) waiting.push(host.app.snapshots.settle().catch(() => {}))
-  }
-  fill()
-  await nextTurn()
-  fill()
+  const create = host.app.snapshots.createScheduledSnapshot.bind(host.app.snapshots)
+  t.capture(host.app.snapshots, 'createScheduledSnapshot', async () => {
+    for (let number = 0; number < 40; number++) {
+      waiting.push(host.app.snapshots.settle().catch(() => {}))
+      await nextTurn() // the first one begins
+    }
+    return await create()
+  })
   const line = await waitUntil('it is in the log', () => host.log.find(({ msg }) => msg.startsWith('There is no scheduled snapshot this time')))
   t.match(line, { level: 40, err: { code: 'FST_SNAPSHOT_QUEUE_FULL' } })
   otherProcess.release()
@@ -170,4 +177,42 @@ t.test('a scheduled snapshot that still waits when the application closes is lef
   const catalog = new Database(join(host.path, '..', 'backups', 'catalog.db'))
   t.equal(catalog.prepare("SELECT count(*) FROM snapshots WHERE status = 'CREATING'").pluck().get(), 0)
   catalog.close()
+})
+
+/** A check of the integrity at the start that another process is always in the way of. */
+async function hindered (t: Test, patience: { tries: number, pauseMs: number }): Promise<{ jobs: ScheduledJobs, log: () => number }> {
+  const path = join(testFolder(t), 'app.db')
+  makeDatabase(path).close()
+  let warnings = 0
+  const logger = { debug: () => {}, info: () => {}, warn: () => { warnings++ }, error: () => {} } as unknown as Logger
+  const settings = pluginSettings({ database: path, auth: false, probeStorage: false, schedule: { snapshots: false, integrity: '0 0 1 1 *' }, logger })
+  const context = new SnapshotContext(settings)
+  const writer = new SnapshotWriter(context as never)
+  t.teardown(async () => { await writer.close() })
+  writer.recovery.validateDatabaseIntegrity = async () => { throw new errors.BusyError() }
+  const jobs = new ScheduledJobs(context, writer, settings, patience)
+  jobs.start(new ToadScheduler())
+  return { jobs, log: () => warnings }
+}
+
+t.test('what cannot begin is tried again for a while, and then left out', async t => {
+  const { jobs, log } = await hindered(t, { tries: 3, pauseMs: 10 })
+  await jobs.drain()
+  t.equal(log(), 3)
+  jobs.stop()
+})
+
+t.test('the end of the application ends the pause before another try', async t => {
+  const { jobs, log } = await hindered(t, { tries: 3, pauseMs: 60_000 })
+  await waitUntil('the first try has failed', () => log() === 1)
+  jobs.stop()
+  await jobs.drain()
+  t.equal(log(), 1)
+})
+
+t.test('retention, verification and drills run by themselves, too', async t => {
+  const host = await hostWith(t, { schedule: { snapshots: false, integrity: false, retention: EVERY_SECOND, verify: EVERY_SECOND, drill: EVERY_SECOND } })
+  await host.app.snapshots.createSnapshot('a')
+  await waitUntil('a drill was done', () => host.app.snapshots.drills.listDrills().length > 0)
+  await waitUntil('it was verified', async () => (await host.app.snapshots.getSnapshot('a')).verifiedAt !== null)
 })

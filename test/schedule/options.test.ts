@@ -6,22 +6,24 @@ import type { ToadScheduler } from 'toad-scheduler'
 import snapshots, { type ScheduleOptions, type SnapshotsPluginOptions } from '../../src/index.ts'
 import { customHost, type CustomHost } from '../helpers/custom-host.ts'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 const EVERY_SECOND = '* * * * * *'
-const NOTHING: ScheduleOptions = { snapshots: false, integrity: false }
+const WITHOUT_OTHERS: ScheduleOptions = { integrity: false, retention: false, verify: false, drill: false }
+const NOTHING: ScheduleOptions = { snapshots: false, ...WITHOUT_OTHERS }
 
 async function hostWith (t: Test, plugin: SnapshotsPluginOptions, before?: (app: FastifyInstance) => Promise<void>): Promise<CustomHost> {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   return await customHost(t, path, { plugin, ...(before && { before }) })
 }
 
 const jobIds = (scheduler: ToadScheduler): string[] => scheduler.getAllJobs().map(({ id }) => String(id).replace(/:[0-9a-f-]{36}$/, '')).sort()
 
-t.test('the defaults are a snapshot every six hours and a check every hour', async t => {
+t.test('by default everything runs by itself', async t => {
   const { app } = await hostWith(t, { schedule: {} })
-  t.same(jobIds(app.scheduler), ['fastify-sqlite-snapshots:app:integrity', 'fastify-sqlite-snapshots:app:snapshots'])
+  t.same(jobIds(app.scheduler), ['drill', 'integrity', 'retention', 'snapshots', 'verify'].map(job => `fastify-sqlite-snapshots:app:${job}`))
 })
 
 for (const [what, schedule] of [['false', false], ['false for each', NOTHING]] as const) {
@@ -33,19 +35,19 @@ for (const [what, schedule] of [['false', false], ['false for each', NOTHING]] a
   })
 }
 
-t.test('SNAPSHOT_CRON_SCHEDULE=off switches the snapshots off, and not the checks', async t => {
+t.test('SNAPSHOT_CRON_SCHEDULE=off switches the snapshots off, and nothing else', async t => {
   t.intercept(process, 'env', { value: { ...process.env, SNAPSHOT_CRON_SCHEDULE: 'off' } })
   const host = await hostWith(t, { schedule: undefined } as SnapshotsPluginOptions)
-  t.same(jobIds(host.app.scheduler), ['fastify-sqlite-snapshots:app:integrity'])
+  t.same(jobIds(host.app.scheduler), ['drill', 'integrity', 'retention', 'verify'].map(job => `fastify-sqlite-snapshots:app:${job}`))
   await t.test('with further options of the schedule', async t => {
-    const { app } = await hostWith(t, { schedule: { integrity: false } })
+    const { app } = await hostWith(t, { schedule: WITHOUT_OTHERS })
     t.same(jobIds(app.scheduler), [])
   })
 })
 
 t.test('SNAPSHOT_CRON_SCHEDULE is the schedule of the snapshots, and the option goes first', async t => {
   t.intercept(process, 'env', { value: { ...process.env, SNAPSHOT_CRON_SCHEDULE: EVERY_SECOND } })
-  const host = await hostWith(t, { schedule: { integrity: false } })
+  const host = await hostWith(t, { schedule: WITHOUT_OTHERS })
   await waitUntil('there is one', async () => (await host.app.snapshots.listSnapshots()).snapshots.some(({ trigger }) => trigger === 'scheduled'))
   await t.test('with the option', async t => {
     const { app } = await hostWith(t, { schedule: NOTHING })
@@ -78,7 +80,7 @@ t.test('a wrong SNAPSHOT_CRON_SCHEDULE is refused at registration, naming it', a
 })
 
 t.test('a time zone is heeded', async t => {
-  const { app } = await hostWith(t, { schedule: { snapshots: '0 0 * * *', integrity: false, timezone: 'Asia/Tokyo' } })
+  const { app } = await hostWith(t, { schedule: { ...NOTHING, snapshots: '0 0 * * *', timezone: 'Asia/Tokyo' } })
   t.same(jobIds(app.scheduler), ['fastify-sqlite-snapshots:app:snapshots'])
 })
 
@@ -90,11 +92,11 @@ t.test("the host's own @fastify/schedule is used where it is registered", async 
   })
   t.ok(own)
   t.equal(app.scheduler, own)
-  t.equal(jobIds(app.scheduler).length, 2)
+  t.equal(jobIds(app.scheduler).length, 5)
 })
 
 t.test('two databases in one host with one scheduler, both in files called app.db, have their own schedules', async t => {
-  const folder = t.testdir({ one: {}, two: {} })
+  const folder = testFolder(t, { one: {}, two: {} })
   const [one, two] = [join(folder, 'one', 'app.db'), join(folder, 'two', 'app.db')]
   for (const path of [one, two]) makeDatabase(path).close()
   const { app } = await customHost(t, one, {
@@ -104,5 +106,5 @@ t.test('two databases in one host with one scheduler, both in files called app.d
       await app.register(async scope => { await scope.register(snapshots, { database: two, auth: false, schedule: {}, probeStorage: false }) }, { prefix: '/two' })
     }
   })
-  t.equal(app.scheduler.getAllJobs().length, 4)
+  t.equal(app.scheduler.getAllJobs().length, 10)
 })

@@ -4,12 +4,13 @@ import t from 'tap'
 import { errors } from '../../src/index.ts'
 import { customHost } from '../helpers/custom-host.ts'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { RemoteStorage } from '../helpers/remote-storage.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 t.test('what cannot be settled yet keeps neither the host from starting nor operations from running, and the log says so', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const storage = new RemoteStorage(join(t.testdirName, 'remote'))
   const earlier = writerFor(t, path, { storage })

@@ -5,6 +5,7 @@ import { LocalStorage, type SnapshotWriter } from '../../src/index.ts'
 import { chunksOf } from '../../src/storage/put-file.ts'
 import type { PutOptions } from '../../src/storage/snapshot-storage.ts'
 import { makeLargeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { enginesOf, isAlive } from '../helpers/processes.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 
@@ -12,7 +13,7 @@ type Put = LocalStorage['put']
 
 /** A writer whose storage does something of its own instead of storing a pack. */
 async function prepare (t: Test, put: Put): Promise<{ writer: SnapshotWriter, temporary: string }> {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeLargeDatabase(path, 3_000_000)
   class BrokenStorage extends LocalStorage {
     override put (...args: Parameters<Put>): ReturnType<Put> {
@@ -43,7 +44,7 @@ for (const [what, put] of Object.entries(puts)) {
 }
 
 t.test('where a deleted snapshot cannot be removed from storage, it is removed later', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeLargeDatabase(path, 100_000)
   let isDown = false
   class FlakyStorage extends LocalStorage {
@@ -65,7 +66,7 @@ t.test('where a deleted snapshot cannot be removed from storage, it is removed l
 })
 
 t.test('packs that are files of this machine are read by the engine, without any byte going through the host', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeLargeDatabase(path, 3_000_000)
   class UnreadStorage extends LocalStorage {
     override async get (...[key, options]: Parameters<LocalStorage['get']>): ReturnType<LocalStorage['get']> {

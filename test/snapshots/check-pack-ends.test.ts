@@ -7,13 +7,14 @@ import { encodePackIndex, type PackedFrame } from '../../src/format/pack-index.t
 import { MAP_MAGIC, SKIPPABLE_HEADER_BYTES, skippableFrame } from '../../src/format/skippable-frame.ts'
 import { checkPackEnds } from '../../src/snapshots/check-pack-ends.ts'
 import { LocalStorage } from '../../src/storage/local-storage.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { sampleManifest } from '../helpers/format.ts'
 
 interface Stored { storage: LocalStorage, manifest: Manifest, mapped: MappedFrames, packs: Buffer[], put: (pack: number, bytes: Buffer) => Promise<void> }
 
 /** A snapshot with frames of three packs, the second of which holds its map; it uses one frame of each. */
 async function makePacks (t: Test): Promise<Stored> {
-  const storage = new LocalStorage(t.testdir())
+  const storage = new LocalStorage(testFolder(t))
   const ids = [randomUUID(), randomUUID(), randomUUID()]
   const frames: PackedFrame[] = [0, 1].map(number => ({ number, offset: number * 100, storedLength: 100, rawLength: 4096, codec: 1, sha256: Buffer.alloc(32, number) }))
   const storedMap = Buffer.from('a map')

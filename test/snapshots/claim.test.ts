@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import t from 'tap'
 import { SnapshotWriter, type SnapshotOptions } from '../../src/index.ts'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 
 t.test('two databases cannot have one name in one snapshot folder', async t => {
-  const folder = t.testdir({ shop: {}, bank: {} })
+  const folder = testFolder(t, { shop: {}, bank: {} })
   const [shop, bank] = [join(folder, 'shop', 'dev.db'), join(folder, 'bank', 'dev.db')]
   for (const path of [shop, bank]) makeDatabase(path).close()
   const snapshotDir = join(folder, 'backups')
@@ -16,7 +17,7 @@ t.test('two databases cannot have one name in one snapshot folder', async t => {
 })
 
 t.test('two databases in one folder keep their pre-restore backups apart', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const writers = ['a', 'b'].map(name => {
     makeDatabase(join(folder, `${name}.db`)).close()
     return writerFor(t, join(folder, `${name}.db`))
@@ -30,7 +31,7 @@ t.test('two databases in one folder keep their pre-restore backups apart', async
 })
 
 t.test('two databases cannot share a recovery folder that was given', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const [a, b] = [join(folder, 'a.db'), join(folder, 'b.db')]
   for (const path of [a, b]) makeDatabase(path).close()
   const recoveryDir = join(folder, 'recovery')
@@ -47,7 +48,7 @@ const ways: Record<string, (path: string) => string> = {
 }
 for (const [way, go] of Object.entries(ways)) {
   t.test(`a database finds its snapshots again ${way}`, async t => {
-    const path = join(t.testdir(), 'app.db')
+    const path = join(testFolder(t), 'app.db')
     const options: SnapshotOptions = { databaseName: 'app', snapshotDir: join(t.testdirName, 'backups'), recoveryDir: join(t.testdirName, 'recovery') }
     makeDatabase(path).close()
     await writerFor(t, path, options).createSnapshot('mine')
@@ -65,14 +66,14 @@ const UNUSABLE: Record<string, [folders: object, error: { code: string, message:
 }
 for (const [what, [folders, error]] of Object.entries(UNUSABLE)) {
   t.test(`${what} that cannot be written is an error that names the option and keeps its cause`, async t => {
-    const path = join(t.testdir(folders as Record<string, string>), 'app.db')
+    const path = join(testFolder(t, folders as Record<string, string>), 'app.db')
     makeDatabase(path).close()
     t.throws(() => new SnapshotWriter({ database: path }), { ...error, cause: { code: /^E[A-Z]+$/ } })
   })
 }
 
 t.test('a recovery folder whose own part belongs to a third database is refused', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const [a, b, c] = ['a', 'b', 'c'].map(name => join(folder, `${name}.db`)) as [string, string, string]
   for (const path of [a, b, c]) makeDatabase(path).close()
   writerFor(t, a)
@@ -81,7 +82,7 @@ t.test('a recovery folder whose own part belongs to a third database is refused'
 })
 
 t.test('a database whose name another one has taken while it was away touches nothing of it', async t => {
-  const folder = t.testdir({ a: {}, b: {} })
+  const folder = testFolder(t, { a: {}, b: {} })
   const [first, second] = [join(folder, 'a', 'app.db'), join(folder, 'b', 'app.db')]
   for (const path of [first, second]) makeDatabase(path).close()
   const snapshotDir = join(folder, 'backups')
@@ -94,7 +95,7 @@ t.test('a database whose name another one has taken while it was away touches no
 })
 
 t.test('a note that was removed, or that names the database by another path, keeps nobody from working', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   const writer = writerFor(t, path)
@@ -107,7 +108,7 @@ t.test('a note that was removed, or that names the database by another path, kee
 })
 
 t.test('a database cannot have two snapshot folders, nor two names in one, as each would take what the other does for a killed process\'s', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   symlinkSync(path, join(folder, 'link.db'))
@@ -118,7 +119,7 @@ t.test('a database cannot have two snapshot folders, nor two names in one, as ea
 })
 
 t.test('a snapshot folder that was moved is known again', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   const writer = writerFor(t, path)

@@ -3,6 +3,7 @@ import t from 'tap'
 import { isBalanced, makeBank } from '../helpers/bank.ts'
 import { integrityOf } from '../helpers/databases.ts'
 import { builtWriterFor } from '../helpers/built.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { download } from '../helpers/round-trip.ts'
 import { BackgroundScript } from '../helpers/run-script.ts'
 
@@ -10,7 +11,7 @@ const SNAPSHOTS = 50
 
 for (const journalMode of ['wal', 'delete'] as const) {
   t.test(`${SNAPSHOTS} snapshots beside a process that commits without pause, journal mode ${journalMode}`, async t => {
-    const folder = t.testdir()
+    const folder = testFolder(t)
     const path = join(folder, 'app.db')
     makeBank(path, { journalMode })
     const bank = await BackgroundScript.start<{ acknowledged: number, errors: number }>(t, 'transfer-forever', path)

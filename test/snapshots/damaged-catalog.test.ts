@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { errors } from '../../src/index.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { RemoteStorage } from '../helpers/remote-storage.ts'
 import { recoverable, openWriter, type LogEntry } from '../helpers/recoverable.ts'
 
@@ -55,7 +56,7 @@ t.test('a name with a number is that of a snapshot that was taken over, one with
 })
 
 t.test('marks that cannot be asked for keep a verification from an outcome', async t => {
-  const storage = new RemoteStorage(join(t.testdir(), 'remote'))
+  const storage = new RemoteStorage(join(testFolder(t), 'remote'))
   const { writer } = await recoverable(t, { storage })
   const { get } = storage
   storage.get = async (key, options) => {
@@ -108,4 +109,12 @@ t.test('a catalog that cannot be mended, or holds what makes no sense, says so',
   await t.rejects(writer.rebuildCatalog(), { code: 'FST_SNAPSHOT_CATALOG_UNUSABLE', message: /move it aside/ })
   harm(folder, "UPDATE snapshots SET labels = '{'")
   await t.rejects(writer.listSnapshots(), { code: 'FST_SNAPSHOT_CATALOG_UNUSABLE' })
+})
+
+t.test('an application starts also where a part of the catalog is lost, and who asks for it is told', async t => {
+  const { folder, path, writer } = await recoverable(t)
+  await writer.close()
+  harm(folder, 'DROP TABLE storages')
+  const next = openWriter(t, path).writer
+  t.throws(() => next.health(), { code: 'FST_SNAPSHOT_CATALOG_UNUSABLE' })
 })

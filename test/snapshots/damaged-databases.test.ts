@@ -7,6 +7,7 @@ import type { DatabaseIntegrity, SnapshotWriter } from '../../src/index.ts'
 import { codeOf } from '../../src/errors.ts'
 import { builtWriterFor } from '../helpers/built.ts'
 import { contentOf, makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { openApplication } from '../helpers/open-application.ts'
 
 /*
@@ -59,7 +60,7 @@ const MAY_BE_OLDER = ['a file cut to nothing', 'a lost log']
 for (const journalMode of ['wal', 'delete'] as const) {
   for (const isOpen of [false, true]) {
     t.test(`in ${journalMode} mode, ${isOpen ? 'with the application running' : 'with nobody using it'}`, async whole => {
-      const folder = whole.testdir()
+      const folder = testFolder(whole)
       const path = join(folder, 'app.db')
       makeDatabase(path, { journalMode, rows: 3000 }).close()
       makeForeignLog(`${path}.foreign`)

@@ -6,6 +6,7 @@ import { decodeManifest, encodeManifest, type Manifest } from '../../src/format/
 import { sha256Hex } from '../../src/format/checksum.ts'
 import { flipBit } from '../helpers/damage.ts'
 import { contentOf, makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { RemoteStorage } from '../helpers/remote-storage.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 
@@ -13,7 +14,7 @@ interface Stored { writer: SnapshotWriter, path: string, pack: string, manifest:
 
 /** Two snapshots of a database that has changed since. */
 async function makeSnapshots (t: Test, isRemote = false): Promise<Stored> {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   const database = makeDatabase(path, { rows: 12_000 })
   t.teardown(() => { database.close() })

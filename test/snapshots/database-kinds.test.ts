@@ -3,6 +3,7 @@ import { chmodSync, chownSync, copyFileSync, mkdirSync, statSync, symlinkSync, w
 import { join } from 'node:path'
 import t from 'tap'
 import { contentOf, makeDatabase, type DatabaseOptions } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { checkRoundTrip } from '../helpers/round-trip.ts'
 import { runScript } from '../helpers/run-script.ts'
 
@@ -25,14 +26,14 @@ kinds['more than one frame'] = { rows: 20_000 }
 
 for (const [kind, options] of Object.entries(kinds)) {
   t.test(`a database with ${kind} comes back as it was`, async t => {
-    const path = join(t.testdir(), 'app.db')
+    const path = join(testFolder(t), 'app.db')
     makeDatabase(path, options).close()
     await checkRoundTrip(t, path, () => { spoil(path) })
   })
 }
 
 t.test('a database with every kind of table comes back as it was', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const database = makeDatabase(path)
   database.exec(`
     CREATE VIRTUAL TABLE words USING fts5(text);
@@ -57,19 +58,19 @@ t.test('a database with every kind of table comes back as it was', async t => {
 })
 
 t.test('an empty file comes back as an empty database', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   writeFileSync(path, '')
   await checkRoundTrip(t, path, () => { spoil(path) })
 })
 
 t.test('a snapshot of tables goes into a file that is empty now', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path, { pageSize: 8192 }).close()
   await checkRoundTrip(t, path, () => { writeFileSync(path, '') })
 })
 
 t.test('a database of one page comes back as it was', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const database = new Database(path)
   database.exec('PRAGMA user_version = 7; VACUUM')
   t.equal(database.pragma('page_count', { simple: true }), 1)
@@ -78,7 +79,7 @@ t.test('a database of one page comes back as it was', async t => {
 })
 
 t.test('what a killed writer left in the write-ahead log is in the snapshot', async t => {
-  const folder = t.testdir({ copy: {} })
+  const folder = testFolder(t, { copy: {} })
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   await runScript('leave-wal', path)
@@ -89,7 +90,7 @@ t.test('what a killed writer left in the write-ahead log is in the snapshot', as
 })
 
 t.test('a hot journal is rolled back first, so the snapshot has what was committed', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path, { journalMode: 'delete', rows: 5000 }).close()
   const expected = contentOf(path)
   await runScript('leave-hot-journal', path)
@@ -98,7 +99,7 @@ t.test('a hot journal is rolled back first, so the snapshot has what was committ
 })
 
 t.test('a database in WAL mode is restored under the connection of an application that has it open', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const database = makeDatabase(path)
   t.teardown(() => { database.close() })
   await checkRoundTrip(t, path, () => { database.exec('DELETE FROM items; CREATE TABLE other (a)') })
@@ -107,7 +108,7 @@ t.test('a database in WAL mode is restored under the connection of an applicatio
 })
 
 t.test('a path with spaces and letters of other alphabets works', async t => {
-  const folder = join(t.testdir(), 'ein Ordner – ファイル %41 #1')
+  const folder = join(testFolder(t), 'ein Ordner – ファイル %41 #1')
   mkdirSync(folder)
   const path = join(folder, "it's ein Schlüssel.db")
   makeDatabase(path).close()
@@ -115,7 +116,7 @@ t.test('a path with spaces and letters of other alphabets works', async t => {
 })
 
 t.test('a symbolic link is followed and stays one', async t => {
-  const folder = t.testdir({ real: {} })
+  const folder = testFolder(t, { real: {} })
   const path = join(folder, 'link.db')
   makeDatabase(join(folder, 'real', 'app.db')).close()
   symlinkSync(join('real', 'app.db'), path)
@@ -124,7 +125,7 @@ t.test('a symbolic link is followed and stays one', async t => {
 })
 
 t.test('the restored file keeps its owner and mode', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   chmodSync(path, 0o640)
   if (process.getuid?.() === 0) chownSync(path, 1234, 2345)

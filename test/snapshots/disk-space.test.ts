@@ -1,10 +1,11 @@
 import t from 'tap'
 import { requireRoom } from '../../src/snapshots/disk-space.ts'
+import { testFolder } from '../helpers/folder.ts'
 
 const EXBIBYTE = 2 ** 60
 
 t.test('what fits is let through, what shares a file system is added up, what cannot fit is refused', async t => {
-  const folder = t.testdir({ inside: {} })
+  const folder = testFolder(t, { inside: {} })
   await requireRoom([{ folder, bytes: 0, what: 'nothing' }])
   const both = [{ folder, bytes: EXBIBYTE, what: 'the first' }, { folder: `${folder}/inside`, bytes: EXBIBYTE, what: 'the second' }]
   await t.rejects(requireRoom(both), {

@@ -7,6 +7,7 @@ import { chunksOf } from '../../src/storage/put-file.ts'
 import type { PutOptions } from '../../src/storage/snapshot-storage.ts'
 import { damageDatabase, filesIn } from '../helpers/damage.ts'
 import { makeDatabase, makeLargeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { startHost, type Host } from '../helpers/host.ts'
 import { mountSmallDisk, noSmallDisk } from '../helpers/small-disk.ts'
 
@@ -62,7 +63,7 @@ for (const journalMode of ['wal', 'delete'] as const) {
 }
 
 t.test('a damaged database', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeLargeDatabase(path, 1_000_000)
   const host = await startHost(t, { database: path })
   damageDatabase(path)
@@ -94,7 +95,7 @@ t.test('a storage that fails in the middle', async t => {
       return await super.put(key, body, options)
     }
   }
-  const folder = t.testdir({ stored: {} })
+  const folder = testFolder(t, { stored: {} })
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   const storage = new FailingStorage(join(folder, 'stored'))
@@ -114,7 +115,7 @@ t.test('a storage that takes only a part', async t => {
       return await this.put(key, chunksOf(file), options)
     }
   }
-  const folder = t.testdir({ stored: {} })
+  const folder = testFolder(t, { stored: {} })
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   const host = await startHost(t, { database: path, storage: new ForgetfulStorage(join(folder, 'stored')) })
@@ -122,7 +123,7 @@ t.test('a storage that takes only a part', async t => {
 })
 
 t.test('a disk without room for what is stored', { skip: noSmallDisk }, async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const database = makeDatabase(join(folder, 'app.db'))
   database.exec('INSERT INTO items (data) VALUES (randomblob(4000000))')
   database.close()
@@ -131,7 +132,7 @@ t.test('a disk without room for what is stored', { skip: noSmallDisk }, async t 
 })
 
 t.test('a disk that gets full while the snapshot is stored, with the catalog on it', { skip: noSmallDisk }, async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   makeLargeDatabase(join(folder, 'app.db'), 4_000_000)
   const snapshotDir = mountSmallDisk(t, 6)
   const ballast = join(snapshotDir, 'ballast')

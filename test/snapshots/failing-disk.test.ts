@@ -10,6 +10,7 @@ import { snapshotSettings } from '../../src/options.ts'
 import { SnapshotContext } from '../../src/snapshots/context.ts'
 import { integrityOf, makeDatabase } from '../helpers/databases.ts'
 import { fillDisk } from '../helpers/fill-disk.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { unlessLarge } from '../helpers/requirements.ts'
 import { mountSmallDisk, noSmallDisk } from '../helpers/small-disk.ts'
 
@@ -130,7 +131,7 @@ async function undisturbed (deployment: Deployment, operation: Operation): Promi
 
 t.test('a disk that is full from some engine of an operation on', { skip: noSmallDisk }, async t => {
   const disk = mountSmallDisk(t, 24)
-  const deployment = new Deployment(join(disk, 'host'), join(t.testdir(), 'kept'))
+  const deployment = new Deployment(join(disk, 'host'), join(testFolder(t), 'kept'))
   await deployment.make()
   for (const [name, operation] of Object.entries(operations)) {
     await t.test(name, async t => {
@@ -197,7 +198,7 @@ class FailingStorage extends LocalStorage {
 }
 
 t.test('a storage that fails at one of its calls', async t => {
-  const deployment = new Deployment(join(t.testdir(), 'host'), join(t.testdirName, 'kept'))
+  const deployment = new Deployment(join(testFolder(t), 'host'), join(t.testdirName, 'kept'))
   await deployment.make()
   for (const [name, operation] of Object.entries(operations)) {
     await t.test(name, async t => {

@@ -4,12 +4,13 @@ import t, { type Test } from 'tap'
 import { LocalStorage, type SnapshotStorage } from '../../src/index.ts'
 import { presentSnapshot } from '../../src/snapshots/find-snapshot.ts'
 import { deploy, hostOn, jsonIn, loseCatalog, type Deployment } from '../helpers/deployments.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { openContext } from '../helpers/open-context.ts'
 import { RemoteStorage } from '../helpers/remote-storage.ts'
 
 /** A deployment with `old` in two remote storages and `new` only in the first of them. */
 async function setUp (t: Test): Promise<Deployment & { main: RemoteStorage, storages: () => SnapshotStorage[] }> {
-  t.testdir()
+  testFolder(t)
   const main = new RemoteStorage(join(t.testdirName, 'main'), 'main')
   const second = new RemoteStorage(join(t.testdirName, 'second'), 'second')
   const storages = (): SnapshotStorage[] => [main, second]
@@ -69,7 +70,7 @@ t.test('nor where the catalog was lost, also after another start, until there is
 })
 
 t.test('a deployment with snapshots of its own asks nobody, whatever is down or new', async t => {
-  t.testdir()
+  testFolder(t)
   const remote = new RemoteStorage(join(t.testdirName, 'remote'))
   const { writer: before, folder, snapshotDir } = deploy(t, 'one', remote)
   await before.createSnapshot('a')
@@ -93,7 +94,7 @@ function silence (remote: RemoteStorage): () => void {
 }
 
 t.test('where the catalog was lost, a snapshot that one storage has is found while another one does not answer', async t => {
-  t.testdir()
+  testFolder(t)
   const remote = new RemoteStorage(join(t.testdirName, 'remote'))
   const made = deploy(t, 'made', remote)
   const { id } = await made.writer.createSnapshot('a')
@@ -139,7 +140,7 @@ t.test('where the catalog was lost, a name that only another deployment is known
 })
 
 t.test('a new storage that does not answer holds up no deployment that has snapshots of its own', async t => {
-  t.testdir()
+  testFolder(t)
   const remote = new RemoteStorage(join(t.testdirName, 'remote'))
   const { writer: before, folder, snapshotDir } = deploy(t, 'one', remote, { storage: new LocalStorage(join(t.testdirName, 'one', 'backups')) })
   await before.createSnapshot('a')

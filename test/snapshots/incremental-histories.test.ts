@@ -6,11 +6,12 @@ import t from 'tap'
 import { builtWriterFor } from '../helpers/built.ts'
 import { filesIn } from '../helpers/damage.ts'
 import { contentOf, makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { download } from '../helpers/round-trip.ts'
 
 t.test('in whatever order snapshots are made and deleted, the others restore and no pack is left over', async t => {
   let number = 0
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const step = fc.oneof(
     { weight: 3, arbitrary: fc.record({ do: fc.constant('create' as const), full: fc.constantFrom(false, false, false, true), rows: fc.integer({ min: 0, max: 20 }) }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constant('delete' as const), which: fc.nat(20) }) },

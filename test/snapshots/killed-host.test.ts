@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { contentOf, integrityOf, makeDatabase, addRows, type JournalMode } from '../helpers/databases.ts'
 import { filesIn } from '../helpers/damage.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { enginesOf, isAlive, until } from '../helpers/processes.ts'
 import { builtWriterFor } from '../helpers/built.ts'
 import { BackgroundScript } from '../helpers/run-script.ts'
@@ -22,7 +23,7 @@ async function killHost (t: Test, path: string, operation: 'create' | 'restore',
 
 for (const journalMode of ['wal', 'delete'] as JournalMode[]) {
   t.test(`a host killed in a restore leaves the old or the new content, and nobody changes it afterwards, journal mode ${journalMode}`, async t => {
-    const path = join(t.testdir(), 'app.db')
+    const path = join(testFolder(t), 'app.db')
     const database = makeDatabase(path, { journalMode, rows: 10 })
     const writer = builtWriterFor(t, path)
     await writer.createSnapshot('small')
@@ -50,7 +51,7 @@ for (const journalMode of ['wal', 'delete'] as JournalMode[]) {
 }
 
 t.test('a host killed in a creation leaves no half snapshot: what is COMPLETED can be restored, the rest is FAILED and gone', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path, { rows: 20_000 }).close()
   const content = contentOf(path)
   for (let kill = 0; kill < KILLS; kill++) await killHost(t, path, 'create', kill * 41)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { query } from '../helpers/bank.ts'
 import { integrityOf, makeLargeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { unlessInstalled, unlessLarge } from '../helpers/requirements.ts'
 import { builtWriterFor } from '../helpers/built.ts'
 import { download, sha256OfFile } from '../helpers/round-trip.ts'
@@ -11,7 +12,7 @@ import { download, sha256OfFile } from '../helpers/round-trip.ts'
 const LOCK_BYTE = 1024 ** 3
 
 t.test('a database beyond the page of the lock byte, at 1 GiB, comes back as it was', { skip: unlessLarge }, async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeLargeDatabase(path, 1.1 * LOCK_BYTE)
   t.ok(statSync(path).size > LOCK_BYTE)
@@ -37,7 +38,7 @@ t.test('a database beyond the page of the lock byte, at 1 GiB, comes back as it 
 })
 
 t.test('a snapshot can be restored by hand with zstd alone', { skip: unlessInstalled('zstd') }, async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeLargeDatabase(path, 3_000_000)
   const writer = builtWriterFor(t, path)

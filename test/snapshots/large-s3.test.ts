@@ -7,6 +7,7 @@ import t, { type Test } from 'tap'
 import { S3Storage, type Snapshot, type S3StorageOptions, type Verification } from '../../src/index.ts'
 import { query } from '../helpers/bank.ts'
 import { integrityOf, makeDatabase, makeLargeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { noRealS3, realS3 } from '../helpers/real-s3.ts'
 import { unlessLarge } from '../helpers/requirements.ts'
 import { sha256OfFile } from '../helpers/round-trip.ts'
@@ -68,7 +69,7 @@ async function setUp (t: Test): Promise<{ database: string, snapshotDir: string,
     const storage = new S3Storage(s3)
     await storage.deleteAll(await keysOf(storage, 'app/'))
   })
-  const database = join(t.testdir(), 'app.db')
+  const database = join(testFolder(t), 'app.db')
   makeLargeDatabase(database, GIGABYTE, { noise: 0.5 })
   t.ok(statSync(database).size > GIGABYTE)
   return { database, snapshotDir: join(t.testdirName, 'backups'), s3, original: { sha256: sha256OfFile(database), content: digestOf(database) } }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { startHost } from '../helpers/host.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 import '../helpers/use-built.ts'
@@ -34,7 +35,7 @@ t.test('of creations with one name only one has it', async t => {
 })
 
 t.test('two processes on one folder take turns and harm nothing', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const script = fileURLToPath(new URL('../processes/create-some.ts', import.meta.url))
   const children = [1, 2].map(() => fork(script, [path, '10']))

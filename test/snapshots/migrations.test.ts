@@ -5,12 +5,13 @@ import t, { type Test } from 'tap'
 import type { SnapshotOptions, SnapshotWriter } from '../../src/index.ts'
 import { query } from '../helpers/bank.ts'
 import { contentOf, makeDatabase, type JournalMode } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 
 /** A folder of Drizzle migrations with one statement. */
 function migrations (t: Test, sql: string): string {
   const journal = { version: '7', dialect: 'sqlite', entries: [{ idx: 0, version: '6', when: 1, tag: '0000_first', breakpoints: true }] }
-  return join(t.testdir({ drizzle: { '0000_first.sql': sql, meta: { '_journal.json': JSON.stringify(journal) } } }), 'drizzle')
+  return join(testFolder(t, { drizzle: { '0000_first.sql': sql, meta: { '_journal.json': JSON.stringify(journal) } } }), 'drizzle')
 }
 
 /** A writer with a snapshot `old` of a database that has changed since; made after the options, which may need files. */
@@ -34,7 +35,7 @@ for (const journalMode of ['wal', 'delete'] as const) {
 }
 
 t.test('another tool migrates the staged file, never the live one', async t => {
-  t.testdir()
+  testFolder(t)
   const paths: string[] = []
   const { writer, path } = await prepare(t, {
     migrate: async stagingPath => {
@@ -59,7 +60,7 @@ const failures: Record<string, (t: Test) => SnapshotOptions> = {
 }
 for (const [failure, options] of Object.entries(failures)) {
   t.test(`where ${failure} the live database is untouched`, async t => {
-    t.testdir()
+    testFolder(t)
     const { writer, path } = await prepare(t, options(t))
     const content = contentOf(path)
     await t.rejects(writer.restoreFromSnapshot('old'), { code: 'FST_SNAPSHOT_RESTORE_FAILED', statusCode: 500, message: /^Restore failed: the migrations/ })
@@ -69,7 +70,7 @@ for (const [failure, options] of Object.entries(failures)) {
 }
 
 t.test('a migration that never ends does not keep the application from closing', async t => {
-  t.testdir()
+  testFolder(t)
   const begun = Promise.withResolvers<AbortSignal>()
   const { writer, path } = await prepare(t, { migrate: async (_path, signal) => { begun.resolve(signal); await new Promise(() => {}) } })
   const content = contentOf(path)

@@ -6,12 +6,13 @@ import t, { type Test } from 'tap'
 import type { SnapshotWriter } from '../../src/index.ts'
 import { query } from '../helpers/bank.ts'
 import { integrityOf, makeDatabase, type JournalMode } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { descriptorsOf, enginesOf, until } from '../helpers/processes.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 
 /** A database with a snapshot, whose application now holds the write lock. */
 async function prepare (t: Test, journalMode: JournalMode): Promise<{ path: string, recovery: string, writer: SnapshotWriter, application: Database.Database }> {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path, { journalMode }).close()
   const writer = writerFor(t, path)
   await writer.createSnapshot('before')
@@ -30,7 +31,7 @@ const ordersIn = (path: string): number => Number(query(path, "SELECT count(*) F
 
 for (const journalMode of ['wal', 'delete'] as const) {
   t.test(`an application that queries its database synchronously all the time is not held up by its own restore, journal mode ${journalMode}`, async t => {
-    const path = join(t.testdir(), 'app.db')
+    const path = join(testFolder(t), 'app.db')
     const database = makeDatabase(path, { journalMode })
     database.pragma('busy_timeout = 2000')
     const writer = writerFor(t, path)
@@ -91,7 +92,7 @@ t.test('an application that changes to WAL mode while its lock is waited for los
 })
 
 t.test('an empty database that gets content of another kind while its lock is waited for is replaced, and its content kept', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const writer = writerFor(t, path)
   await writer.createSnapshot('before')

@@ -3,9 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { LockFile } from '../../src/lock-file.ts'
 import { OperationQueue } from '../../src/snapshots/operation-queue.ts'
+import { testFolder } from '../helpers/folder.ts'
 
 function makeQueue (t: Test, timeoutMs = 1000): { queue: OperationQueue, lockFile: string, engineLockFile: string } {
-  const folder = t.testdir({ locks: {} })
+  const folder = testFolder(t, { locks: {} })
   const [lockFile, engineLockFile] = [join(folder, 'locks', 'a.lock'), join(folder, 'locks', 'b.lock')]
   return { queue: new OperationQueue({ lockFile, engineLockFile, timeoutMs, limit: 3 }), lockFile, engineLockFile }
 }
@@ -60,4 +61,29 @@ t.test('closing tells what runs, refuses what waits, and waits for both', async 
   await rejected
   await t.rejects(queue.run(async () => {}), { code: 'FST_SNAPSHOT_CANCELLED' })
   await t.rejects(queue.runBeside(async () => {}), { code: 'FST_SNAPSHOT_CANCELLED' })
+})
+
+t.test('what only reads goes on one at a time, and no operation waits for it', async t => {
+  const { queue } = makeQueue(t)
+  const [gate, seen] = [Promise.withResolvers<void>(), [] as string[]]
+  const first = queue.runReading(async () => {
+    seen.push('first')
+    await gate.promise
+  })
+  const second = queue.runReading(async () => { seen.push('second') })
+  await queue.run(async () => { seen.push('operation') })
+  t.same(seen, ['first', 'operation'])
+  gate.resolve()
+  await Promise.all([first, second])
+  t.same(seen, ['first', 'operation', 'second'])
+})
+
+t.test('closing tells what reads, and refuses what waits to', async t => {
+  const { queue } = makeQueue(t)
+  const first = queue.runReading(async signal => { await new Promise(resolve => { signal.addEventListener('abort', resolve) }) })
+  const second = queue.runReading(async () => { t.fail('it must not begin') })
+  const refused = t.rejects(second, { code: 'FST_SNAPSHOT_CANCELLED' })
+  await sleep(5)
+  await queue.close()
+  await Promise.all([first, refused])
 })

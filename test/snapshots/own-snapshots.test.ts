@@ -3,10 +3,11 @@ import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import t from 'tap'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 
 t.test('a snapshot of another deployment is named by its machine, where that is known', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const first = writerFor(t, path)
   await first.createSnapshot('a')

@@ -4,6 +4,7 @@ import t from 'tap'
 import { restores } from '../../src/catalog/schema.ts'
 import type { SnapshotWriter } from '../../src/index.ts'
 import { contentOf, makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { change, openWriter, recoverable, type Recoverable } from '../helpers/recoverable.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -158,7 +159,7 @@ t.test('one that cannot be removed is logged, and keeps nothing from happening',
 })
 
 t.test('how many are kept, and for how long, is checked', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   for (const [preRestoreBackups, message] of [[{ keepLast: 0 }, /"preRestoreBackups.keepLast": it must be a whole number of at least 1/], [{ maxAge: 0 }, /"preRestoreBackups.maxAge": it must be a whole number of milliseconds/], [{ maxAge: 1.5 }, /maxAge/], [{ keep: 1 }, /"preRestoreBackups.keep": it is not known; known are keepLast, maxAge/], [3, /preRestoreBackups/]] as const) {
     t.throws(() => openWriter(t, path, { preRestoreBackups: preRestoreBackups as never }), { code: 'FST_SNAPSHOT_INVALID_OPTION', message })
   }

@@ -9,12 +9,13 @@ import { snapshotSettings } from '../../src/options.ts'
 import { SnapshotContext } from '../../src/snapshots/context.ts'
 import { flipBit } from '../helpers/damage.ts'
 import { contentOf, makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 
 interface Setup { path: string, folder: string, recovery: string, context: SnapshotContext, writer: SnapshotWriter }
 
 /** A writer whose engines can be made to fail, and the snapshot `a` of a database that was changed since. */
 async function setUp (t: Test): Promise<Setup> {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   const context = new SnapshotContext(snapshotSettings({ database: path, lockTimeout: 1000 }))

@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import type { SnapshotOptions, SnapshotWriter } from '../../src/index.ts'
 import { damageDatabase, flipBit } from '../helpers/damage.ts'
 import { contentOf, integrityOf, makeDatabase, type DatabaseOptions } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 import { packsIn } from '../helpers/sharing.ts'
 
@@ -12,7 +13,7 @@ interface Setup { path: string, recovery: string, writer: SnapshotWriter }
 
 /** A database, and a writer for it. */
 function setUp (t: Test, options: SnapshotOptions = {}, database: DatabaseOptions = {}): Setup {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path, database).close()
   return { path, recovery: join(t.testdirName, 'recovery'), writer: writerFor(t, path, options) }
 }

@@ -7,6 +7,7 @@ import { packKey } from '../../src/format/keys.ts'
 import { addSnapshot, openCatalog } from '../helpers/catalogs.ts'
 import { filesIn } from '../helpers/damage.ts'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { RemoteStorage } from '../helpers/remote-storage.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 
@@ -31,7 +32,7 @@ class RefusingStorage extends RemoteStorage {
 }
 
 function setUp<S extends RemoteStorage> (t: Test, Storage: new (root: string) => S): { storage: S, writer: SnapshotWriter, change: (text: string) => void, backups: string } {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const application = makeDatabase(path)
   t.teardown(() => { application.close() })
   const storage = new Storage(join(t.testdirName, 'remote'))
@@ -96,7 +97,7 @@ t.test('where the storage fails, a killed creation is settled later', async t =>
 })
 
 t.test('what a killed copy has left in another storage goes when it is made again', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const [first, second] = [new LocalStorage(join(t.testdirName, 'first'), 'first'), new RemoteStorage(join(t.testdirName, 'second'), 'second')]
   const writer = writerFor(t, path, { storage: [first, second] })

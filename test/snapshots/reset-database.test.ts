@@ -8,6 +8,7 @@ import { EngineFailedError } from '../../src/errors.ts'
 import { query } from '../helpers/bank.ts'
 import { damageDatabase, flipBit } from '../helpers/damage.ts'
 import { contentOf, journalModeOf, makeDatabase, makeLargeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { change, openWriter, recoverable, type Recoverable } from '../helpers/recoverable.ts'
 import { packsIn } from '../helpers/sharing.ts'
 import { mountSmallDisk, noSmallDisk } from '../helpers/small-disk.ts'
@@ -103,7 +104,7 @@ t.test('where the database is gone there is nothing to keep', async t => {
 })
 
 t.test('where its folder is gone that is made again', async t => {
-  const folder = t.testdir({ data: {} })
+  const folder = testFolder(t, { data: {} })
   const path = join(folder, 'data', 'app.db')
   makeDatabase(path).close()
   const { writer } = openWriter(t, path, { snapshotDir: join(folder, 'backups'), recoveryDir: join(folder, 'recovery') })
@@ -151,7 +152,7 @@ t.test('an empty database is made where none is, and where nothing can be read o
 
 t.test('Drizzle migrations are applied to an empty database', async t => {
   const journal = { version: '7', dialect: 'sqlite', entries: [{ idx: 0, version: '6', when: 1, tag: '0000_first', breakpoints: true }] }
-  const migrations = { folder: join(t.testdir({ drizzle: { '0000_first.sql': 'CREATE TABLE orders (id INTEGER PRIMARY KEY);', meta: { '_journal.json': JSON.stringify(journal) } } }), 'drizzle') }
+  const migrations = { folder: join(testFolder(t, { drizzle: { '0000_first.sql': 'CREATE TABLE orders (id INTEGER PRIMARY KEY);', meta: { '_journal.json': JSON.stringify(journal) } } }), 'drizzle') }
   const path = join(t.testdirName, 'app.db')
   makeDatabase(path).close()
   const { writer } = openWriter(t, path, { migrations })
@@ -174,7 +175,7 @@ t.test('a reset after which the database is not sound says where its files are, 
 })
 
 t.test('where there is no room for the image, older snapshots are not tried', { skip: noSmallDisk }, async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeLargeDatabase(path, 4_000_000)
   const snapshotDir = mountSmallDisk(t, 3)
@@ -188,7 +189,7 @@ t.test('where there is no room for the image, older snapshots are not tried', { 
 })
 
 t.test('and none is begun where there is none for the files from before', { skip: noSmallDisk }, async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeLargeDatabase(path, 4_000_000)
   const { writer } = openWriter(t, path, { recoveryDir: mountSmallDisk(t, 2) })

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { commitsIn, isBalanced, makeBank, query } from '../helpers/bank.ts'
 import { integrityOf } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 import { BackgroundScript } from '../helpers/run-script.ts'
 
@@ -21,7 +22,7 @@ function checkNothingLost (t: Test, acknowledged: number, ...paths: string[]): v
 }
 
 t.test('a restore beside readers and a writer in WAL mode loses no commit and disturbs no reader', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeBank(path, { rows: 60_000 })
   const writer = writerFor(t, path)
   await writer.createSnapshot('before')
@@ -56,7 +57,7 @@ t.test('a restore beside readers and a writer in WAL mode loses no commit and di
 })
 
 t.test('a restore in DELETE mode is not starved by overlapping readers, and loses no commit', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeBank(path, { rows: 20_000, journalMode: 'delete' })
   const writer = writerFor(t, path)
   await writer.createSnapshot('before')
@@ -77,7 +78,7 @@ t.test('a restore in DELETE mode is not starved by overlapping readers, and lose
 })
 
 t.test('a reader that does not end does not hold up a restore, and goes on seeing the old content', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeBank(path)
   const writer = writerFor(t, path)
   await writer.createSnapshot('before')

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { SnapshotWriter, type SnapshotOptions } from '../../src/index.ts'
 import { damageDatabase, filesIn } from '../helpers/damage.ts'
 import { contentOf, integrityOf, makeDatabase, makeLargeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { sha256OfFile, writerFor } from '../helpers/round-trip.ts'
 import { mountSmallDisk, noSmallDisk } from '../helpers/small-disk.ts'
 
@@ -13,7 +14,7 @@ interface Prepared { path: string, recovery: string, writer: SnapshotWriter, bef
 
 /** A database with a snapshot `before`, changed since, and closed. */
 async function prepare (t: Test, options: SnapshotOptions = {}): Promise<Prepared> {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   const writer = writerFor(t, path, options)
@@ -75,7 +76,7 @@ t.test('a link to a database that is missing is followed', async t => {
 })
 
 t.test('a snapshot that was stored unchecked and is damaged is not restored', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeLargeDatabase(path, 300_000)
   const writer = writerFor(t, path, { integrityCheckMaxAge: 3_600_000 })
   await writer.recovery.validateDatabaseIntegrity()
@@ -87,7 +88,7 @@ t.test('a snapshot that was stored unchecked and is damaged is not restored', as
 })
 
 t.test('a missing database whose folder is missing too is made', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'data', 'app.db')
   const { path: source, writer } = await prepare(t)
   await writer.close()
@@ -133,7 +134,7 @@ t.test('a live database that stays locked is left alone', async t => {
 })
 
 t.test('evidence of a damaged database is restored only when asked for by name', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeLargeDatabase(path, 300_000)
   const writer = writerFor(t, path, { allowDamaged: true })
   await writer.createSnapshot('sound')
@@ -155,7 +156,7 @@ t.test('evidence of a damaged database is restored only when asked for by name',
 })
 
 t.test('a restore that cannot fit is refused before anything is done', { skip: noSmallDisk }, async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeLargeDatabase(path, 4_000_000)
   const recoveryDir = mountSmallDisk(t, 2)
@@ -168,7 +169,7 @@ t.test('a restore that cannot fit is refused before anything is done', { skip: n
 })
 
 t.test('a database that grows beyond the room for its backup meanwhile is left alone', { skip: noSmallDisk }, async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   const recoveryDir = mountSmallDisk(t, 2)
@@ -180,7 +181,7 @@ t.test('a database that grows beyond the room for its backup meanwhile is left a
 })
 
 t.test('a live database that is damaged but can be opened is replaced all the same', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeLargeDatabase(path, 300_000)
   const writer = writerFor(t, path)
   await writer.createSnapshot('before')
@@ -193,7 +194,7 @@ t.test('a live database that is damaged but can be opened is replaced all the sa
 })
 
 t.test('where links take special rights, as on Windows, a restore does without', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const writer = writerFor(t, path)
   await writer.createSnapshot('before')

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import type { Snapshot, SnapshotWriter } from '../../src/index.ts'
 import { damageDatabase, flipBit } from '../helpers/damage.ts'
 import { contentOf, makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { packsOf } from '../helpers/packs.ts'
 import { RemoteStorage } from '../helpers/remote-storage.ts'
 import { sha256OfFile, writerFor } from '../helpers/round-trip.ts'
@@ -13,7 +14,7 @@ interface Prepared { writer: SnapshotWriter, path: string, folder: string, snaps
 
 /** A snapshot of a database that has changed since. */
 async function prepare (t: Test, options: { isRemote?: boolean, journalMode?: 'wal' | 'delete' } = {}): Promise<Prepared> {
-  const folder = t.testdir({ out: {} })
+  const folder = testFolder(t, { out: {} })
   const path = join(folder, 'app.db')
   const database = makeDatabase(path, { rows: 12_000, journalMode: options.journalMode ?? 'wal' })
   t.teardown(() => { database.close() })
@@ -78,7 +79,7 @@ t.test('of a damaged snapshot nothing is left', async t => {
 })
 
 t.test('evidence of a damaged database is had only by asking for it', async t => {
-  const path = join(t.testdir({ out: {} }), 'app.db')
+  const path = join(testFolder(t, { out: {} }), 'app.db')
   makeDatabase(path, { rows: 5000, journalMode: 'delete' }).close()
   damageDatabase(path)
   const writer = writerFor(t, path, { allowDamaged: true })
@@ -90,7 +91,7 @@ t.test('evidence of a damaged database is had only by asking for it', async t =>
 })
 
 t.test('a snapshot that was not checked when it was made is checked before it is a file', async t => {
-  const path = join(t.testdir({ out: {} }), 'app.db')
+  const path = join(testFolder(t, { out: {} }), 'app.db')
   makeDatabase(path, { rows: 5000, journalMode: 'delete' }).close()
   const writer = writerFor(t, path, { integrityCheckMaxAge: 1_000_000 })
   await writer.recovery.validateDatabaseIntegrity()

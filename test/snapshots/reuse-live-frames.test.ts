@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import type { SnapshotOptions, SnapshotWriter } from '../../src/index.ts'
 import { flipBit } from '../helpers/damage.ts'
 import { contentOf, makeLargeDatabase, type DatabaseOptions } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { packsOf } from '../helpers/packs.ts'
 import { RemoteStorage } from '../helpers/remote-storage.ts'
 import { sha256OfFile, writerFor } from '../helpers/round-trip.ts'
@@ -13,7 +14,7 @@ interface Prepared { path: string, file: string, storage: RemoteStorage, writer:
 
 /** A snapshot of ten frames in a storage that is not on this machine. */
 async function prepare (t: Test, options: DatabaseOptions = {}): Promise<Prepared> {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeLargeDatabase(path, 10_000_000, options)
   const storage = new RemoteStorage(join(folder, 'backups'))

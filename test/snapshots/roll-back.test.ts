@@ -4,6 +4,7 @@ import t from 'tap'
 import { runEngine } from '../../src/engine/engine.ts'
 import { damageDatabase } from '../helpers/damage.ts'
 import { contentOf, makeDatabase, makeLargeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { change, openWriter, recoverable } from '../helpers/recoverable.ts'
 import { mountSmallDisk, noSmallDisk } from '../helpers/small-disk.ts'
 
@@ -38,7 +39,7 @@ t.test('the backup stays as it is', async t => {
 
 t.test('where the database or its folder is gone, it is made again, without a safety copy', async t => {
   for (const isFolderGone of [false, true]) {
-    const folder = t.testdir({ data: {} })
+    const folder = testFolder(t, { data: {} })
     const path = join(folder, 'data', 'app.db')
     makeDatabase(path).close()
     const { writer } = openWriter(t, path, { snapshotDir: join(folder, 'backups'), recoveryDir: join(folder, 'recovery') })
@@ -131,7 +132,7 @@ t.test('where it could not be checked, the error says what the database has', as
 })
 
 t.test('it is refused where there is no room for it', { skip: noSmallDisk }, async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeLargeDatabase(path, 3_000_000)
   const recoveryDir = mountSmallDisk(t, 5)
@@ -144,7 +145,7 @@ t.test('it is refused where there is no room for it', { skip: noSmallDisk }, asy
 })
 
 t.test('a database behind a link stays behind it', async t => {
-  const folder = t.testdir({ real: {} })
+  const folder = testFolder(t, { real: {} })
   const path = join(folder, 'app.db')
   makeDatabase(join(folder, 'real', 'data.db')).close()
   symlinkSync(join('real', 'data.db'), path)

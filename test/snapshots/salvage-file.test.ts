@@ -4,10 +4,11 @@ import t, { type Test } from 'tap'
 import type { SnapshotWriter } from '../../src/index.ts'
 import { damageDatabase } from '../helpers/damage.ts'
 import { contentOf, integrityOf, makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 
 function setUp (t: Test): { path: string, recovery: string, writer: SnapshotWriter } {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path, { rows: 3000 }).close()
   return { path, recovery: join(t.testdirName, 'recovery'), writer: writerFor(t, path) }
 }

@@ -7,11 +7,12 @@ import { LocalStorage, type SnapshotWriter } from '../../src/index.ts'
 import { LockFile } from '../../src/lock-file.ts'
 import { filesIn } from '../helpers/damage.ts'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 
 /** A snapshot whose row says that its creation is still under way, as if the process had been killed just then. */
 async function interruptedCreation (t: Test): Promise<{ writer: SnapshotWriter, id: string, backups: string, path: string }> {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   const first = writerFor(t, path)
@@ -50,7 +51,7 @@ for (const [what, spoil] of Object.entries({
 }
 
 t.test('an interrupted creation of an unchanged database had happened too, with no pack of its own', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const first = writerFor(t, path)
   await sleep(2200)
@@ -124,7 +125,7 @@ for (const [applied, intent, message] of [['nothing', null, /nothing was applied
 }
 
 t.test('a recovery folder that was removed keeps nothing from being settled', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const writer = writerFor(t, path)
   rmSync(join(path, '..', 'recovery'), { recursive: true })

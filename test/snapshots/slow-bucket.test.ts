@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { LocalStorage, type SnapshotWriter } from '../../src/index.ts'
 import { commitsIn, isBalanced, makeBank } from '../helpers/bank.ts'
 import type { JournalMode } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 import { BackgroundScript } from '../helpers/run-script.ts'
 import { startS3Emulator } from '../helpers/s3-emulator.ts'
@@ -33,7 +34,7 @@ interface Slow { path: string, writer: SnapshotWriter, isWaiting: () => boolean,
 
 /** A bank whose packs wait on their way to a bucket. */
 async function setUp (t: Test, journalMode: JournalMode, isSecond: boolean): Promise<Slow> {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeBank(path, { journalMode })
   const { proxy, storage } = await makeFaultyStorage(t, emulator, patient)
   const until = Promise.withResolvers<void>()

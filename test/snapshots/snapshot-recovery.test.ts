@@ -2,9 +2,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { SnapshotRecovery } from '../../src/index.ts'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 
 t.test('a script can judge the database without Fastify, and checks asked for at once are one', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const recovery = new SnapshotRecovery({ database: path })
   t.equal(recovery.lastIntegrityCheck(), null)

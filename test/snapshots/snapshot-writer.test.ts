@@ -6,11 +6,12 @@ import { LocalStorage, SnapshotWriter, type SnapshotOptions } from '../../src/in
 import { silentLogger } from '../../src/logger.ts'
 import { damageDatabase } from '../helpers/damage.ts'
 import { contentOf, makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { openContext } from '../helpers/open-context.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 
 function prepare (t: Test, options: SnapshotOptions = {}): { path: string, writer: SnapshotWriter } {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   return { path, writer: writerFor(t, path, options) }
 }
@@ -21,7 +22,7 @@ class UnreachableStorage extends LocalStorage {
 }
 
 t.test('a script needs nothing but DATABASE_URL, as in the runbook', async t => {
-  const path = join(t.testdir(), 'dev.db')
+  const path = join(testFolder(t), 'dev.db')
   makeDatabase(path).close()
   t.intercept(process, 'env', { value: { ...process.env, DATABASE_URL: `file:${path}` } })
   const writer = new SnapshotWriter()

@@ -5,6 +5,7 @@ import t from 'tap'
 import { LocalStorage, type Snapshot } from '../../src/index.ts'
 import { marksKey } from '../../src/format/keys.ts'
 import { makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 import { flipBit } from '../helpers/damage.ts'
 
@@ -18,7 +19,7 @@ class NoisyStorage extends LocalStorage {
 }
 
 t.test('marks that were changed on the way are read again', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const storage = new NoisyStorage(join(t.testdirName, 'stored'))
   const { id } = await writerFor(t, path, { storage }).createSnapshot('a', { labels: { for: 'test' } })
@@ -30,7 +31,7 @@ t.test('marks that were changed on the way are read again', async t => {
 })
 
 t.test('damaged marks may have been a pin: the snapshot is neither changed nor deleted until they are put right', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const storage = new LocalStorage(join(t.testdirName, 'stored'))
   const writer = writerFor(t, path, { storage })

@@ -6,15 +6,16 @@ import t, { type Test } from 'tap'
 import { explainDiskError, LocalStorage } from '../../src/storage/local-storage.ts'
 import { readAll } from '../../src/storage/storage-key.ts'
 import { fillDisk } from '../helpers/fill-disk.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { BackgroundScript } from '../helpers/run-script.ts'
 import { mountSmallDisk, noSmallDisk } from '../helpers/small-disk.ts'
 import { chunks, keysOf } from './conformance/helpers.ts'
 import { storageConformance } from './storage-conformance.ts'
 
-storageConformance(t, 'local files', t => new LocalStorage(join(t.testdir(), 'made', 'when-needed')))
+storageConformance(t, 'local files', t => new LocalStorage(join(testFolder(t), 'made', 'when-needed')))
 
 function makeStorage (t: Test, content = {}): { root: string, storage: LocalStorage, files: () => string[] } {
-  const root = t.testdir(content)
+  const root = testFolder(t, content)
   return { root, storage: new LocalStorage(root), files: () => readdirSync(root, { recursive: true }).map(String).sort() }
 }
 const modeOf = (path: string): number => statSync(path).mode & 0o777
@@ -27,7 +28,7 @@ t.test('an object is a file at its key below the folder', async t => {
 })
 
 t.test('the name is `local` unless another is given, and stands in errors', async t => {
-  t.equal(new LocalStorage(t.testdir()).name, 'local')
+  t.equal(new LocalStorage(testFolder(t)).name, 'local')
   const storage = new LocalStorage(t.testdirName, 'second-disk')
   t.equal(storage.name, 'second-disk')
   await t.rejects(storage.get('app/missing'), { message: 'Storage "second-disk" has no object app/missing' })
@@ -36,7 +37,7 @@ t.test('the name is `local` unless another is given, and stands in errors', asyn
 t.test('only the owner can read files and folders, whatever the umask', async t => {
   const before = process.umask(0)
   t.teardown(() => { process.umask(before) })
-  const storage = new LocalStorage(join(t.testdir(), 'root'))
+  const storage = new LocalStorage(join(testFolder(t), 'root'))
   await storage.put('app/packs/1/data.zst', Buffer.from('secret'))
   await storage.put('app/absent', Buffer.from('secret'), { ifAbsent: true })
   for (const folder of ['root', 'root/app', 'root/app/packs', 'root/app/packs/1']) t.equal(modeOf(join(t.testdirName, folder)), 0o700, folder)
@@ -83,7 +84,7 @@ t.test('files that are no objects are not listed', async t => {
 })
 
 t.test('a file where a folder should be is an error that keeps its cause', async t => {
-  for (const root of [join(t.testdir({ file: 'x' }), 'file'), t.testdirName]) {
+  for (const root of [join(testFolder(t, { file: 'x' }), 'file'), t.testdirName]) {
     const storage = new LocalStorage(root)
     const key = root === t.testdirName ? 'file/object' : 'app/object'
     for (const ifAbsent of [true, false]) await t.rejects(storage.put(key, Buffer.from('x'), { ifAbsent }), { ...failed, cause: { syscall: String } })
@@ -160,7 +161,7 @@ t.test('a writer that is killed in the middle leaves no object, and its remains 
 })
 
 t.test('removing partial writes of a folder that is missing is no error', async t => {
-  await t.resolves(new LocalStorage(join(t.testdir(), 'missing')).removePartialWrites(''))
+  await t.resolves(new LocalStorage(join(testFolder(t), 'missing')).removePartialWrites(''))
 })
 
 t.test('removing partial writes removes only files that a put has made', async t => {
@@ -172,7 +173,7 @@ t.test('removing partial writes removes only files that a put has made', async t
 })
 
 t.test('a deletion that the disk refuses is an error', { skip: process.getuid?.() === 0 && noSmallDisk }, async t => {
-  const root = process.getuid?.() === 0 ? mountSmallDisk(t, 1) : t.testdir()
+  const root = process.getuid?.() === 0 ? mountSmallDisk(t, 1) : testFolder(t)
   const storage = new LocalStorage(root)
   await storage.put('object', Buffer.from('x'))
   // Nothing keeps root from deleting but a file system that takes no changes.

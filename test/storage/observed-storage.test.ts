@@ -4,15 +4,16 @@ import t, { type Test } from 'tap'
 import { errors, LocalStorage, type SnapshotStorage } from '../../src/index.ts'
 import { ObservedStorage } from '../../src/storage/observed-storage.ts'
 import { readAll } from '../../src/storage/storage-key.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { RemoteStorage } from '../helpers/remote-storage.ts'
 import { storageConformance } from './storage-conformance.ts'
 
-storageConformance(t, 'ObservedStorage', t => new ObservedStorage(new LocalStorage(t.testdir()), () => {}))
+storageConformance(t, 'ObservedStorage', t => new ObservedStorage(new LocalStorage(testFolder(t)), () => {}))
 
 /** A storage, and the outcomes that were reported of it. */
 function observe (t: Test): { inner: RemoteStorage, storage: SnapshotStorage, reports: unknown[] } {
   const reports: unknown[] = []
-  const inner = new RemoteStorage(t.testdir())
+  const inner = new RemoteStorage(testFolder(t))
   return { inner, reports, storage: new ObservedStorage(inner, error => { reports.push(error) }) }
 }
 
@@ -61,7 +62,7 @@ t.test('a body that fails says nothing of the storage, even where it comes from 
 })
 
 t.test('a listing or a stream that breaks off in the middle is reported', async t => {
-  const inner = new RemoteStorage(t.testdir())
+  const inner = new RemoteStorage(testFolder(t))
   const reports: unknown[] = []
   const failure = new errors.StorageUnavailableError('remote', 'it broke off')
   const broken: SnapshotStorage = Object.assign(Object.create(inner) as RemoteStorage, {
@@ -92,7 +93,7 @@ t.test('a failure of the disk is one of the storage, what else ends a stream is 
 })
 
 t.test('files are taken over, shown, and removed together, where the storage can', async t => {
-  const root = t.testdir()
+  const root = testFolder(t)
   const reports: unknown[] = []
   const local = Object.assign(new LocalStorage(join(root, 'local')), { deleteAll: async (keys: readonly string[]) => { for (const key of keys) await local.delete(key) } })
   const storage = new ObservedStorage(local, error => { reports.push(error) })

@@ -5,6 +5,7 @@ import type { Test } from 'tap'
 import { isSnapshotError } from '../../src/errors.ts'
 import type { S3StorageOptions, SnapshotStorage } from '../../src/index.ts'
 import type { Fault } from '../helpers/fault-proxy.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { makeFaultyStorage } from '../helpers/s3-storages.ts'
 import { chunks, keysOf, read } from './conformance/helpers.ts'
 
@@ -21,7 +22,7 @@ const operations: Record<string, (storage: SnapshotStorage, t: Test) => Promise<
   'a put with ifAbsent': async storage => await storage.put('app/new', small, { ifAbsent: true }),
   'a put in parts': async storage => await storage.put('app/new', chunks(large), { ifAbsent: true }),
   'a put of a file': async (storage, t) => {
-    writeFileSync(join(t.testdir(), 'file'), large)
+    writeFileSync(join(testFolder(t), 'file'), large)
     return await storage.putFile?.('app/new', join(t.testdirName, 'file'))
   },
   'a get in parts': async storage => (await read(storage, 'app/large')).equals(large),

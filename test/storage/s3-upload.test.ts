@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { BucketAlreadyOwnedByYou, CreateBucketCommand, GetObjectRetentionCommand, GetObjectTaggingCommand, S3Client } from '@aws-sdk/client-s3'
 import t from 'tap'
 import { S3Storage } from '../../src/index.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { noRealS3, realS3 } from '../helpers/real-s3.ts'
 import { startS3Emulator } from '../helpers/s3-emulator.ts'
 import { makeFaultyStorage } from '../helpers/s3-storages.ts'
@@ -222,7 +223,7 @@ t.test('a server that puts the parts together wrongly is found out, unless anoth
 
 t.test('a file stays where it is, and one that cannot be read is an error', async t => {
   const { storage } = await makeFaultyStorage(t, emulator, patient)
-  const file = join(t.testdir(), 'file')
+  const file = join(testFolder(t), 'file')
   writeFileSync(file, large)
   t.same(await storage.putFile('app/object', file), { bytes: large.length })
   t.ok((await read(storage, 'app/object')).equals(large))

@@ -8,15 +8,16 @@ import type { SnapshotStorage } from '../../src/storage/snapshot-storage.ts'
 import { ThrottledStorage } from '../../src/storage/throttled-storage.ts'
 import { realClock } from '../../src/storage/token-bucket.ts'
 import { contentOf, makeDatabase } from '../helpers/databases.ts'
+import { testFolder } from '../helpers/folder.ts'
 import { writerFor } from '../helpers/round-trip.ts'
 import { TestClock } from '../helpers/test-clock.ts'
 import { chunks, read } from './conformance/helpers.ts'
 import { storageConformance } from './storage-conformance.ts'
 
-storageConformance(t, 'throttled local files', t => new ThrottledStorage(new LocalStorage(join(t.testdir(), 'made', 'when-needed')), 1000, new TestClock()))
+storageConformance(t, 'throttled local files', t => new ThrottledStorage(new LocalStorage(join(testFolder(t), 'made', 'when-needed')), 1000, new TestClock()))
 
 function makeStorage (t: Test): { storage: ThrottledStorage, inner: LocalStorage, clock: TestClock } {
-  const [inner, clock] = [new LocalStorage(t.testdir()), new TestClock()]
+  const [inner, clock] = [new LocalStorage(testFolder(t)), new TestClock()]
   return { inner, clock, storage: new ThrottledStorage(inner, 1000, clock) }
 }
 
@@ -38,7 +39,7 @@ t.test('it has the name of the storage behind it, and neither takes nor shows fi
 })
 
 t.test('what waits ends at once when it is aborted, or the storage behind it fails', async t => {
-  const inner = new LocalStorage(t.testdir())
+  const inner = new LocalStorage(testFolder(t))
   await inner.put('app/object', Buffer.alloc(1_000_000))
   const storage = new ThrottledStorage(inner, 1, realClock)
   const asleep = (): Promise<void> => new Promise(resolve => { setImmediate(resolve) })
@@ -79,7 +80,7 @@ t.test('a stream that fails fails as it did', async t => {
 })
 
 t.test('a writer with a limit stores and restores through it', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const database = makeDatabase(path, { rows: 1000 })
   const writer = writerFor(t, path, { maxBytesPerSecond: 1_000_000_000 })
   const { id } = await writer.createSnapshot('first')

@@ -67,8 +67,8 @@ async function storeImage (input: CreateImageInput, database: Database.Database,
   if (parent !== null && isSameAs(parent, pages, check)) return sharing(parent)
   const facts = (): Facts => {
     const integrity = check ? checkImage(database, source, allowDamaged) : 'unchecked'
-    const { userVersion, encoding, isWal } = headerOf(pages)
-    return { integrity, sqlite: { version: sqliteVersion(), schemaHash: schemaHash(database), userVersion, encoding, journalMode: isWal ? 'wal' : 'delete' } }
+    const { userVersion, encoding, isWal, freePages } = headerOf(pages)
+    return { integrity, sqlite: { version: sqliteVersion(), schemaHash: schemaHash(database), userVersion, encoding, journalMode: isWal ? 'wal' : 'delete', freePages } }
   }
   return await writeImage(input, pages, parent, facts, () => { database.close() })
 }

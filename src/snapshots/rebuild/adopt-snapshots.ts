@@ -2,14 +2,15 @@ import { snapshotsOfOthers } from '../../catalog/found-snapshots.ts'
 import { isNameTaken, recordNewest } from '../../catalog/snapshots.ts'
 import type { SnapshotContext } from '../context.ts'
 import { firstFree } from '../snapshot-name.ts'
+import { placesOfOwner } from '../store-marks.ts'
 import { changeMarks } from '../update-snapshot.ts'
 
 /**
  * Takes the snapshots of other deployments over: from now on they are this one's, to be changed, counted by retention and
- * deleted. What tells so is stored beside each of them.
+ * deleted. What tells so is stored beside each of them. Deletions that one of them began are finished here.
  * @param source only those of one deployment
- * Deletions that one of them began are finished here.
  * @returns how many snapshots there were
+ * @throws what a storage throws that has one of them and does not take that; those before are taken over by then
  */
 export async function adoptSnapshots (context: SnapshotContext, source: string | undefined, signal: AbortSignal): Promise<number> {
   const { catalog, logger, settings: { databaseName } } = context
@@ -18,7 +19,7 @@ export async function adoptSnapshots (context: SnapshotContext, source: string |
     signal.throwIfAborted()
     // Where this deployment has one of that name, the other's gets a number here.
     const name = row.deletedAt === null ? firstFree(row.name, '-', taken => isNameTaken(catalog, databaseName, taken)) : row.name
-    await changeMarks(context, row, { source: catalog.source, name })
+    await changeMarks(context, row, { source: catalog.source, takeovers: row.takeovers + 1, name }, placesOfOwner(context, row))
     if (name !== row.name) logger.warn({ snapshot: name, before: row.name }, 'A snapshot that was taken over has another name now, as its own was taken')
   }
   const count = rows.filter(({ deletedAt }) => deletedAt === null).length

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { isNew, insertFound, type FoundSnapshot } from '../../catalog/found-snapshots.ts'
+import { isNew, insertFound, recordMarks, type FoundSnapshot } from '../../catalog/found-snapshots.ts'
 import { recordReplica } from '../../catalog/replicas.ts'
 import type { SnapshotRow } from '../../catalog/schema.ts'
 import { findByIds, recordNewest } from '../../catalog/snapshots.ts'
@@ -101,8 +101,11 @@ async function enterUnknown (context: SnapshotContext, storage: SnapshotStorage,
 function enterFound ({ catalog }: SnapshotContext, storage: SnapshotStorage, found: FoundSnapshot[]): number {
   if (found.length === 0) return 0
   const entered = insertFound(catalog, found, (name, isTaken) => firstFree(name, '-', isTaken))
-  for (const { row, state } of found) {
-    if (!entered.has(row.id)) recordReplica(catalog, row.id, storage.name, state) // another storage was quicker
+  for (const { row, marks, state } of found) {
+    if (entered.has(row.id)) continue
+    // Another storage was quicker, and may have older marks.
+    recordReplica(catalog, row.id, storage.name, state)
+    if (marks !== null) recordMarks(catalog, row.id, marks, (name, isTaken) => firstFree(name, '-', isTaken))
   }
   return entered.size
 }

@@ -47,8 +47,10 @@ export async function readFound (storage: SnapshotStorage, database: string, id:
         pinned: marks?.pinned ?? false,
         labels: marks?.labels ?? {},
         marksRevision: marks?.revision ?? 0,
+        takeovers: marks?.takeovers ?? 0,
         deletedAt: marks?.deletedAt ?? null
       },
+      marks,
       packs: manifest.packs.map(pack => pack.id),
       storage: storage.name,
       state

@@ -1,4 +1,5 @@
-import { recordCopied, recordReplica } from '../../catalog/replicas.ts'
+import { createHash } from 'node:crypto'
+import { recordCopied } from '../../catalog/replicas.ts'
 import type { SnapshotRow } from '../../catalog/schema.ts'
 import { forgetDamagedPack, storagesWithDamage } from '../../catalog/snapshot-packs.ts'
 import { findById } from '../../catalog/snapshots.ts'
@@ -24,10 +25,7 @@ class DestinationFailure extends Error {}
  */
 export async function copySnapshot (context: SnapshotContext, row: SnapshotRow, destination: SnapshotStorage, signal: AbortSignal): Promise<void> {
   // Another deployment may have taken it over while this one could not ask.
-  if (destination.fileOf === undefined && await ownerIn(context, destination, row) !== context.catalog.source) {
-    recordReplica(context.catalog, row.id, destination.name, 'STORED')
-    return
-  }
+  if (destination.fileOf === undefined && await ownerIn(context, destination, row) !== context.catalog.source) return
   const manifest = await fromReplicas(context, row, async storage => await readManifest(storage, row), destination.name)
   let current = row
   await copyStored(context, current, manifest, destination, signal)
@@ -47,7 +45,8 @@ export async function copyStored (context: SnapshotContext, row: SnapshotRow, ma
 
 async function copyPack (context: SnapshotContext, row: SnapshotRow, manifest: Manifest, pack: Manifest['packs'][number], destination: SnapshotStorage, signal: AbortSignal): Promise<void> {
   const isDamaged = storagesWithDamage(context.catalog, pack.id).includes(destination.name)
-  if (!isDamaged && (await destination.head(packKey(manifest.database, pack.id)))?.bytes === pack.bytes) return
+  const isThere = !isDamaged && (await destination.head(packKey(manifest.database, pack.id)))?.bytes === pack.bytes
+  if (isThere && (manifest.map.pack !== pack.id || await hasMap(destination, manifest, signal))) return
   await removePartialWrites(context, destination, { id: pack.id, database: manifest.database }) // of an earlier try, which nobody else would remove
   try {
     await fromReplicas(context, row, async source => { await sendPack(source, destination, manifest, pack, signal) }, destination.name)
@@ -55,6 +54,12 @@ async function copyPack (context: SnapshotContext, row: SnapshotRow, manifest: M
     throw error instanceof DestinationFailure ? error.cause : error
   }
   forgetDamagedPack(context.catalog, pack.id, destination.name)
+}
+
+/** The pack may have come with another snapshot, whose copy does not look at this one's page map. */
+async function hasMap (storage: SnapshotStorage, { database, map }: Manifest, signal: AbortSignal): Promise<boolean> {
+  const bytes = await readAll(await storage.get(packKey(database, map.pack), { range: { offset: map.offset, length: map.storedLength }, signal }))
+  return createHash('sha256').update(bytes).digest('hex') === map.sha256
 }
 
 async function sendPack (source: SnapshotStorage, destination: SnapshotStorage, manifest: Manifest, pack: Manifest['packs'][number], signal: AbortSignal): Promise<void> {

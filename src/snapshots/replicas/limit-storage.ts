@@ -4,9 +4,10 @@ import { readStorage } from '../../catalog/storage-states.ts'
 import { isLimited, type StorageSettings } from '../../options-storages.ts'
 import type { SnapshotStorage } from '../../storage/snapshot-storage.ts'
 import type { SnapshotContext } from '../context.ts'
-import { notingDamage } from '../note-damage.ts'
+import { notingDamageBeside } from '../note-damage.ts'
 import { removeStored } from '../remove-stored.ts'
 import { readWhole } from '../stored-snapshot.ts'
+import { lockForRemoval } from './lock-storage.ts'
 import { isOfStorage } from './read-replica.ts'
 
 /**
@@ -35,17 +36,24 @@ export async function limitStorage (context: SnapshotContext, settings: StorageS
     if (await isElsewhere(context, row)) removable.add(row.id)
   }
   // Alone, so that nothing that is read or shared right now is taken away.
-  if (removable.size > 0) {
-    await queue.run(async signal => {
-      for (const row of find().filter(({ id }) => removable.has(id))) {
-        signal.throwIfAborted()
-        await removeStored(context, row, settings.storage)
-        recordReplica(catalog, row.id, name, null)
-        context.logger.info({ snapshot: row.name, storage: name }, 'A snapshot is beyond the limits of a storage and was removed there; others have it')
-      }
-    })
-  }
+  if (removable.size > 0) await queue.run(async signal => { await removeFrom(context, settings.storage, () => find().filter(({ id }) => removable.has(id)), signal) })
   return removable.size === found.length
+}
+
+/** What is being read there stays until the next time. */
+async function removeFrom (context: SnapshotContext, storage: SnapshotStorage, find: () => SnapshotRow[], signal: AbortSignal): Promise<void> {
+  for (const row of find()) {
+    signal.throwIfAborted()
+    const lock = lockForRemoval(context, storage)
+    if (lock === null) return
+    try {
+      await removeStored(context, row, storage)
+      recordReplica(context.catalog, row.id, storage.name, null)
+    } finally {
+      lock.release()
+    }
+    context.logger.info({ snapshot: row.name, storage: storage.name }, 'A snapshot is beyond the limits of a storage and was removed there; others have it')
+  }
 }
 
 /** The storages without limits that are believed to have a snapshot, and can be asked. */
@@ -59,7 +67,7 @@ function storagesKeeping ({ catalog, storages, settings: { databaseName } }: Sna
 async function isElsewhere (context: SnapshotContext, row: SnapshotRow): Promise<boolean> {
   for (const storage of storagesKeeping(context, row)) {
     try {
-      await notingDamage(context, row, storage, async () => await readWhole(storage, row))
+      await notingDamageBeside(context, row, storage, async () => await readWhole(storage, row))
       return true
     } catch (error) {
       if (!isOfStorage(error)) throw error

@@ -143,7 +143,7 @@ export class StorageKeeper {
       await probeStorage(this.#settings.storage, databaseName, this.#stopped.signal)
       this.#isProbed = true
     } catch (error) {
-      reports.report(this.name, error)
+      if (!this.#stopped.signal.aborted) reports.report(this.name, error)
       throw error
     } finally {
       lock.release()
@@ -173,7 +173,7 @@ export class StorageKeeper {
     let isDone = true
     for (const row of unfinishedDeletions(catalog, databaseName)) {
       if (!row.replicas.some(({ storage }) => storage === this.name)) continue
-      isDone = await finishDeletion(this.#context, row, [this.#settings.storage]) && isDone
+      isDone = await finishDeletion(this.#context, row, [this.#settings.storage]) !== 'failed' && isDone
       if (!isDone && this.#state?.isUp === false) break // the others would fail as well
     }
     if (!isDone) throw new Error('what is stored of a deleted snapshot could not be removed')

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { runEngine } from '../../../src/engine/engine.ts'
 import { contentOf, makeDatabase } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 t.test('a safety copy that cannot be completed under the lock leaves the live database as it is', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const [path, image] = [join(folder, 'app.db'), join(folder, 'image.db')]
   makeDatabase(path, { rows: 10 }).close()
   makeDatabase(image, { rows: 20 }).close()

@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import t from 'tap'
 import { checksumFile, noteChecksum, takeBackup } from '../../../src/engine/apply/backup-checksum.ts'
 import { flipBit } from '../../helpers/damage.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 t.test('a backup is taken where it is what its checksum says, which sha256sum takes as well', async t => {
-  const folder = t.testdir({ 'backup.db': 'content '.repeat(200_000) })
+  const folder = testFolder(t, { 'backup.db': 'content '.repeat(200_000) })
   const [backup, copy] = [join(folder, 'backup.db'), join(folder, 'copy.db')]
   noteChecksum(backup)
   t.equal(execFileSync('sha256sum', ['--check', 'backup.db.sha256'], { cwd: folder, encoding: 'utf8' }), 'backup.db: OK\n')
@@ -20,12 +21,12 @@ t.test('a backup is taken where it is what its checksum says, which sha256sum ta
 })
 
 t.test('one without a checksum is taken, and is not known to be what it was', async t => {
-  const folder = t.testdir({ 'backup.db': 'content' })
+  const folder = testFolder(t, { 'backup.db': 'content' })
   t.equal(await takeBackup({ backup: join(folder, 'backup.db'), copy: join(folder, 'copy.db') }), false)
 })
 
 t.test('an empty one is taken only where its checksum says that it was empty', async t => {
-  const folder = t.testdir({ 'backup.db': '' })
+  const folder = testFolder(t, { 'backup.db': '' })
   const backup = join(folder, 'backup.db')
   await t.rejects(takeBackup({ backup, copy: join(folder, 'first.db') }), { code: 'FST_SNAPSHOT_DAMAGED', message: /backup\.db is empty, and there is no checksum/ })
   noteChecksum(backup)
@@ -33,7 +34,7 @@ t.test('an empty one is taken only where its checksum says that it was empty', a
 })
 
 t.test('a checksum that was cut short, or never was one, is no proof', async t => {
-  const folder = t.testdir({ 'backup.db': 'content' })
+  const folder = testFolder(t, { 'backup.db': 'content' })
   for (const [number, note] of ['', 'nothing', 'ab'.repeat(500)].entries()) {
     writeFileSync(join(folder, 'backup.db.sha256'), note)
     await t.rejects(takeBackup({ backup: join(folder, 'backup.db'), copy: join(folder, `copy${number}.db`) }), { code: 'FST_SNAPSHOT_DAMAGED' })
@@ -41,7 +42,7 @@ t.test('a checksum that was cut short, or never was one, is no proof', async t =
 })
 
 t.test('a checksum that cannot be written does not make the backup less of one', async t => {
-  const folder = t.testdir({ 'backup.db': 'content' })
+  const folder = testFolder(t, { 'backup.db': 'content' })
   mkdirSync(checksumFile(join(folder, 'backup.db')))
   noteChecksum(join(folder, 'backup.db'))
 })

@@ -2,13 +2,14 @@ import { constants, openSync, readdirSync, readFileSync, renameSync, writeFileSy
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { cloneFile } from '../../../src/engine/apply/clone-file.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { mountReflinkDisk, noReflinks } from '../../helpers/reflink-disk.ts'
 import { mountSmallDisk, noSmallDisk } from '../../helpers/small-disk.ts'
 
 const { COPYFILE_FICLONE, COPYFILE_FICLONE_FORCE } = constants
 for (const [what, skip, folderOf, mode] of [
   ['sharing its blocks', noReflinks, mountReflinkDisk, COPYFILE_FICLONE_FORCE],
-  ['as a copy, where a test has no file system that shares blocks', false, (t: Test) => t.testdir(), COPYFILE_FICLONE]
+  ['as a copy, where a test has no file system that shares blocks', false, (t: Test) => testFolder(t), COPYFILE_FICLONE]
 ] as const) {
   t.test(`an open file is cloned, whatever has taken its place (${what})`, { skip }, async t => {
     const folder = folderOf(t)
@@ -45,7 +46,7 @@ t.test('between file systems, and where one has no such thing, nothing is cloned
 })
 
 t.test('on another file system nothing is cloned', async t => {
-  const folder = t.testdir({ file: 'content' })
+  const folder = testFolder(t, { file: 'content' })
   t.equal(await cloneFile(openSync('/proc/self/status', 'r'), join(folder, 'clone')), false)
   t.same(readdirSync(folder), ['file'])
 })

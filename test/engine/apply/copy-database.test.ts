@@ -6,10 +6,11 @@ import t from 'tap'
 import { clonePages, copyDatabase, copyPinned } from '../../../src/engine/apply/copy-database.ts'
 import { pinPages } from '../../../src/engine/pages/page-source.ts'
 import { contentOf, makeDatabase, makeLargeDatabase } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { mountReflinkDisk, noReflinks } from '../../helpers/reflink-disk.ts'
 
 t.test('a backup that says it has copied nothing of a database with pages is an error', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   // What SQLite does when it finds a lock cannot be had at will.
   const database = { name: path, backup: async () => ({ totalPages: 0, remainingPages: 0 }) } as unknown as Database.Database
@@ -18,7 +19,7 @@ t.test('a backup that says it has copied nothing of a database with pages is an 
 
 for (const isDirect of [true, false]) {
   t.test(`a copy has what is committed, the log included, ${isDirect ? 'read directly, byte for byte' : 'by way of SQLite where that is not possible'}`, async t => {
-    const path = join(t.testdir(), 'app.db')
+    const path = join(testFolder(t), 'app.db')
     const application = makeDatabase(path, { rows: 5000 })
     t.teardown(() => { application.close() })
     if (!isDirect) t.intercept(process, 'platform', { value: 'win32' })
@@ -58,7 +59,7 @@ for (const [what, sql] of Object.entries(logs)) {
 
 for (const [what, sql] of Object.entries(logs)) {
   t.test(`what was cloned becomes what is committed (${what})`, async t => {
-    const path = join(t.testdir(), 'app.db')
+    const path = join(testFolder(t), 'app.db')
     const application = makeDatabase(path, { rows: 2000 })
     t.teardown(() => { application.close() })
     application.pragma('wal_autocheckpoint = 0')

@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { judgeContent } from '../../../src/engine/apply/judge-content.ts'
 import { makeDatabase } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 /** The content from before, the content that was to be applied, and a live database that has one of them. */
 function prepare (t: Test, holds: 'image' | 'backup'): { path: string, judge: () => Promise<string> } {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const [path, image, backup] = ['app.db', 'image.db', 'backup.db'].map(name => join(folder, name)) as [string, string, string]
   makeDatabase(backup, { rows: 14_000 }).close()
   copyFileSync(backup, image)
@@ -28,7 +29,7 @@ for (const [holds, verdict] of [['backup', 'old'], ['image', 'new']] as const) {
 }
 
 t.test('what is beyond the end of a database that has become smaller does not count, though the file has it still', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const [path, image, backup] = ['app.db', 'image.db', 'backup.db'].map(name => join(folder, name)) as [string, string, string]
   makeDatabase(backup, { rows: 14_000 }).close()
   makeDatabase(image, { rows: 1 }).close()
@@ -66,7 +67,7 @@ for (const [what, apply, verdict] of [['had been applied', true, 'new'], ['had n
 
 /** Two contents of the same schema, and a live database that has one of them, as SQLite's backup leaves it. */
 async function makeAlike (t: Test, isApplied: boolean): Promise<{ path: string, image: string, backup: string }> {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const [path, image, backup] = ['app.db', 'image.db', 'backup.db'].map(name => join(folder, name)) as [string, string, string]
   makeDatabase(backup, { rows: 2000 }).close()
   copyFileSync(backup, image)
@@ -90,7 +91,7 @@ t.test('a database that cannot be read directly cannot be told', async t => {
 })
 
 t.test('a database that is not there is an error', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   await t.rejects(judgeContent({ target: { path: join(folder, 'app.db'), lockTimeoutMs: 0 }, image: '', backup: '' }), { code: 'FST_SNAPSHOT_DATABASE_MISSING' })
 })
 

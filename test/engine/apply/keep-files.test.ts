@@ -2,23 +2,24 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSyn
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { keepFiles } from '../../../src/engine/apply/keep-files.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 t.test('the files of a database are copied as they are, with what belongs to it', async t => {
-  const root = t.testdir({ 'app.db': 'a', 'app.db-wal': 'b', 'app.db-journal': 'c', 'app.db.other': 'd' })
+  const root = testFolder(t, { 'app.db': 'a', 'app.db-wal': 'b', 'app.db-journal': 'c', 'app.db.other': 'd' })
   t.equal(await keepFiles({ path: join(root, 'app.db'), folder: join(root, 'kept') }), true)
   t.same(readdirSync(join(root, 'kept')).sort(), ['app.db', 'app.db-journal', 'app.db-wal'])
   t.equal(readFileSync(join(root, 'kept', 'app.db-wal'), 'utf8'), 'b')
 })
 
 t.test('also those behind a link', async t => {
-  const root = t.testdir({ real: { 'data.db': 'a', 'data.db-wal': 'b' } })
+  const root = testFolder(t, { real: { 'data.db': 'a', 'data.db-wal': 'b' } })
   symlinkSync(join(root, 'real', 'data.db'), join(root, 'app.db'))
   await keepFiles({ path: join(root, 'app.db'), folder: join(root, 'kept') })
   t.same(readdirSync(join(root, 'kept')).sort(), ['data.db', 'data.db-wal'])
 })
 
 t.test('where there are none, nothing is made', async t => {
-  const root = t.testdir()
+  const root = testFolder(t)
   t.equal(await keepFiles({ path: join(root, 'app.db'), folder: join(root, 'kept') }), false)
   t.same(readdirSync(root), [])
 })
@@ -32,7 +33,7 @@ function whenCopied (t: Test, run: (time: number) => void): void {
 }
 
 t.test('a log that vanishes meanwhile is left out, and what it was written to is copied again', async t => {
-  const root = t.testdir({ 'app.db': 'a', 'app.db-wal': 'b', 'app.db-shm': 'c' })
+  const root = testFolder(t, { 'app.db': 'a', 'app.db-wal': 'b', 'app.db-shm': 'c' })
   whenCopied(t, time => {
     if (time !== 1) return
     for (const suffix of ['-wal', '-shm']) rmSync(join(root, `app.db${suffix}`)) // the application closes its database
@@ -44,7 +45,7 @@ t.test('a log that vanishes meanwhile is left out, and what it was written to is
 })
 
 t.test('what is written to meanwhile is copied again, and a log that was copied and is gone is no part of it', async t => {
-  const root = t.testdir({ 'app.db': 'a', 'app.db-wal': 'b' })
+  const root = testFolder(t, { 'app.db': 'a', 'app.db-wal': 'b' })
   whenCopied(t, time => {
     if (time === 2) appendFileSync(join(root, 'app.db-wal'), 'c')
     if (time === 3) rmSync(join(root, 'app.db-wal'))
@@ -55,7 +56,7 @@ t.test('what is written to meanwhile is copied again, and a log that was copied 
 })
 
 t.test('files that are written to all the time are kept as they were copied last', async t => {
-  const root = t.testdir({ 'app.db': 'a' })
+  const root = testFolder(t, { 'app.db': 'a' })
   let times = 0
   whenCopied(t, time => {
     times = time
@@ -68,14 +69,14 @@ t.test('files that are written to all the time are kept as they were copied last
 })
 
 t.test('a copy that fails leaves nothing half', async t => {
-  const root = t.testdir({ 'app.db': 'a' })
+  const root = testFolder(t, { 'app.db': 'a' })
   mkdirSync(join(root, 'app.db-wal'))
   await t.rejects(keepFiles({ path: join(root, 'app.db'), folder: join(root, 'kept') }), { code: 'FST_SNAPSHOT_RESTORE_FAILED', message: /the files of .*app\.db could not be copied: /, cause: Error })
   t.equal(existsSync(join(root, 'kept')), false)
 })
 
 t.test('a disk that is full is called so', async t => {
-  const root = t.testdir({ 'app.db': 'a' })
+  const root = testFolder(t, { 'app.db': 'a' })
   whenCopied(t, () => { throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' }) })
   await t.rejects(keepFiles({ path: join(root, 'app.db'), folder: join(root, 'kept') }), { code: 'FST_SNAPSHOT_NO_ROOM' })
   t.same(readdirSync(root), ['app.db'])

@@ -7,9 +7,10 @@ import t from 'tap'
 import { fileBehind } from '../../../src/engine/apply/own-files.ts'
 import { placeImage } from '../../../src/engine/apply/place-image.ts'
 import { contentOf, makeDatabase } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 t.test('an image takes the place of a database that is gone, and what that has left goes into quarantine', async t => {
-  const folder = t.testdir({ 'app.db-wal': 'an old log', 'app.db-journal': 'an old journal' })
+  const folder = testFolder(t, { 'app.db-wal': 'an old log', 'app.db-journal': 'an old journal' })
   const [path, image, quarantine] = ['app.db', 'image.db', 'quarantine'].map(name => join(folder, name)) as [string, string, string]
   makeDatabase(image, { journalMode: 'delete' }).close()
   placeImage({ id: 'id', target: { path, lockTimeoutMs: 0 }, image, intentFile: join(folder, 'intent'), quarantine }, null)
@@ -21,7 +22,7 @@ t.test('an image takes the place of a database that is gone, and what that has l
 })
 
 t.test('the log of a database that the application makes meanwhile stays where it is', async t => {
-  const folder = t.testdir({ 'app.db-wal': 'an old log' })
+  const folder = testFolder(t, { 'app.db-wal': 'an old log' })
   const [path, image] = ['app.db', 'image.db'].map(name => join(folder, name)) as [string, string]
   makeDatabase(image).close()
   const { renameSync } = fs
@@ -40,7 +41,7 @@ t.test('the log of a database that the application makes meanwhile stays where i
 })
 
 t.test('links are followed as the system does, those in a folder that is a link itself as well', async t => {
-  const folder = t.testdir({ disk: { sub: {}, store: {} } })
+  const folder = testFolder(t, { disk: { sub: {}, store: {} } })
   symlinkSync(join('disk', 'sub'), join(folder, 'current'))
   symlinkSync(join('..', 'store', 'app.db'), join(folder, 'disk', 'sub', 'app.db'))
   t.equal(fileBehind(join(folder, 'current', 'app.db')), join(realpathSync(folder), 'disk', 'store', 'app.db'))

@@ -6,6 +6,7 @@ import type { ReplaceFileInput, ReplaceFileResult } from '../../../src/engine/ap
 import { runEngine } from '../../../src/engine/engine.ts'
 import { LockFile } from '../../../src/lock-file.ts'
 import { contentOf, journalModeOf, makeDatabase, type DatabaseOptions } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { holdLock } from '../../helpers/locked.ts'
 import { change } from '../../helpers/recoverable.ts'
 
@@ -13,7 +14,7 @@ interface Prepared { path: string, folder: string, input: ReplaceFileInput, imag
 
 /** A database, an image of another page size, and a copy of the database as it was before its last change. */
 async function prepare (t: Test, options: DatabaseOptions = {}): Promise<Prepared> {
-  const folder = t.testdir({ data: {} })
+  const folder = testFolder(t, { data: {} })
   const [path, image] = [join(folder, 'data', 'app.db'), join(folder, 'image.db')]
   makeDatabase(path, options).close()
   makeDatabase(image, { pageSize: 8192, journalMode: 'delete', rows: 10 }).close()

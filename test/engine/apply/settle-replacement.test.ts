@@ -2,12 +2,13 @@ import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, rmSync, sta
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { settleReplacement, type SettleReplacementInput } from '../../../src/engine/apply/settle-replacement.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 interface Place { folder: string, path: string, input: SettleReplacementInput, settle: () => Promise<boolean>, files: () => Record<string, string> }
 
 /** A folder in which a replacement ended in the middle: names of files, and what is in them. */
 function place (t: Test, files: Record<string, string>, change: Partial<SettleReplacementInput> = {}): Place {
-  const folder = join(t.testdir(), 'data')
+  const folder = join(testFolder(t), 'data')
   mkdirSync(folder)
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
   const path = join(folder, 'app.db')

@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { swapFiles, type FileSwap } from '../../../src/engine/apply/swap-files.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { unless } from '../../helpers/requirements.ts'
 import { mountSmallDisk, noSmallDisk } from '../../helpers/small-disk.ts'
 
 /** Files of a database, and what is to take its place. */
 function prepare (t: Test): { folder: string, path: string, swap: FileSwap } {
-  const folder = join(t.testdir(), 'data')
+  const folder = join(testFolder(t), 'data')
   mkdirSync(folder)
   const path = join(folder, 'app.db')
   for (const [suffix, text] of [['', 'old'], ['-wal', 'log'], ['-shm', 'shared'], ['-journal', 'journal'], ['.other', 'other']] as const) writeFileSync(path + suffix, text)

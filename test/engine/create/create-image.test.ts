@@ -8,6 +8,7 @@ import { createImage } from '../../../src/engine/create/create-image.ts'
 import { decodePackIndex } from '../../../src/format/pack-index.ts'
 import { creationOf } from '../../helpers/creation.ts'
 import { contentOf, makeDatabase, type DatabaseOptions } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 /** The image in a pack, put together from its frames. */
 function imageIn (packFile: string): Buffer {
@@ -23,7 +24,7 @@ function checkImage (t: Test, packFile: string, content: Record<string, string>)
 
 /** A database that its application has open. */
 function inUse (t: Test, options: DatabaseOptions = {}): { path: string, application: Database.Database } {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const application = makeDatabase(path, options)
   t.teardown(() => { application.close() })
   return { path, application }
@@ -89,6 +90,6 @@ t.test('extra disk space is what is stored, however large the database', async t
 })
 
 t.test('an empty file becomes a database of one page', async t => {
-  const path = join(t.testdir({ 'app.db': '' }), 'app.db')
+  const path = join(testFolder(t, { 'app.db': '' }), 'app.db')
   t.match(await createImage(creationOf(path)), { copied: null, image: { pageCount: 1 } })
 })

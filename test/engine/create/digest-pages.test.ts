@@ -6,12 +6,13 @@ import t, { type Test } from 'tap'
 import { digestPages } from '../../../src/engine/create/digest-pages.ts'
 import { pagesOf, type PageSource } from '../../../src/engine/pages/page-source.ts'
 import { NotDirectlyReadable } from '../../../src/engine/pages/wal-index.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 const PAGE = 4096
 
 /** A file of noise with a part of a segment at its end. */
 function imageOf (t: Test, bytes: number): { pages: PageSource, expected: Buffer } {
-  const file = join(t.testdir(), 'image')
+  const file = join(testFolder(t), 'image')
   writeFileSync(file, Buffer.concat(Array.from({ length: bytes / PAGE }, () => randomBytes(PAGE))))
   const image = readFileSync(file)
   const expected = Buffer.concat(Array.from({ length: bytes / PAGE }, (_, page) => createHash('sha256').update(image.subarray(page * PAGE, (page + 1) * PAGE)).digest()))

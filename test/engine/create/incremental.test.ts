@@ -8,12 +8,13 @@ import t, { type Test } from 'tap'
 import type { CreateImageResult } from '../../../src/engine/create/create-image.ts'
 import { decodePackIndex } from '../../../src/format/pack-index.ts'
 import { Chain } from '../../helpers/chain.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { flipBit } from '../../helpers/format.ts'
 import { addRows, contentOf, makeDatabase, type DatabaseOptions, type JournalMode } from '../../helpers/databases.ts'
 
 /** A database that its application has open, and the snapshots of it. */
 function inUse (t: Test, options: DatabaseOptions = {}): { application: Database.Database, chain: Chain } {
-  const folder = t.testdir({ packs: {} })
+  const folder = testFolder(t, { packs: {} })
   const path = join(folder, 'app.db')
   const application = makeDatabase(path, { rows: 3000, ...options })
   t.teardown(() => { application.close() })
@@ -53,7 +54,7 @@ t.test('whatever happens between them, every image of a chain is the database at
     steps: fc.array(step, { maxLength: 4 }),
     lose: fc.constantFrom('nothing', 'nothing', 'nothing', 'a pack', 'the cache', 'all but the first')
   })
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const databases = fc.record({
     pageSize: fc.constantFrom(512, 1024, 4096, 65536),
     journalMode: fc.constantFrom<JournalMode>('wal', 'wal', 'delete'),

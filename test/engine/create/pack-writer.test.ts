@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import zlib from 'node:zlib'
 import t from 'tap'
 import { PackWriter } from '../../../src/engine/create/pack-writer.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 t.test('a pack of many frames has them in order, through buffers that are used again', async t => {
-  const file = join(t.testdir(), 'data.zst')
+  const file = join(testFolder(t), 'data.zst')
   const pack = await PackWriter.create(file, 1)
   const contents: Buffer[] = []
   for (let number = 0; number < 40; number++) { // more than are left to the end before the disk is set to work
@@ -25,7 +26,7 @@ t.test('a pack of many frames has them in order, through buffers that are used a
 })
 
 t.test('a pack that is given up in the middle leaves no work behind', async t => {
-  const pack = await PackWriter.create(join(t.testdir(), 'data.zst'), 1)
+  const pack = await PackWriter.create(join(testFolder(t), 'data.zst'), 1)
   await pack.addFrame(pack.takeBuffer(), 1000)
   await pack.close()
   await t.rejects(PackWriter.create(join(t.testdirName, 'data.zst'), 1), { code: 'EEXIST' })

@@ -2,6 +2,7 @@ import fs, { readFileSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { PageCache, PageCacheWriter, type PageCacheDescription } from '../../../src/engine/create/page-cache.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { flipBit, sampleManifest } from '../../helpers/format.ts'
 
 const { image, sqlite, map } = sampleManifest()
@@ -10,7 +11,7 @@ const digests = Buffer.from(Array.from({ length: 3 * 32 }, (_, at) => at))
 const rawMap = Buffer.from('a page map')
 
 function writeCache (t: Test): string {
-  const file = join(t.testdir(), 'pages')
+  const file = join(testFolder(t), 'pages')
   const writer = new PageCacheWriter(file)
   writer.addDigests(digests.subarray(0, 64))
   writer.addDigests(digests.subarray(64))
@@ -55,7 +56,7 @@ t.test('a part of it, or one that was never ended, is not believed', async t => 
 })
 
 t.test('where the disk takes no more there is no cache, and no error', async t => {
-  const file = join(t.testdir(), 'pages')
+  const file = join(testFolder(t), 'pages')
   const full = (): never => { throw Object.assign(new Error('no space left'), { code: 'ENOSPC' }) }
   const mocked = await t.mockImport<typeof import('../../../src/engine/create/page-cache.ts')>('../../../src/engine/create/page-cache.ts', { 'node:fs': { ...fs, writeSync: full } })
   const writer = new mocked.PageCacheWriter(file)

@@ -6,6 +6,7 @@ import Database from 'better-sqlite3'
 import { bootId, isUnchanged, type FileState } from '../../../src/engine/pages/file-state.ts'
 import { pinPages } from '../../../src/engine/pages/page-source.ts'
 import { makeDatabase, type JournalMode } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 /** The files' state, their times so long past as a test does not want to wait for; ctime is that of now all the same. */
 const stateOf = (path: string): FileState => ({ ...pinnedState(path), isSettled: true })
@@ -18,7 +19,7 @@ function pinnedState (path: string): FileState {
 }
 
 function inUse (t: Test, journalMode: JournalMode = 'wal'): { path: string, application: Database.Database } {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const application = makeDatabase(path, { journalMode })
   t.teardown(() => { application.close() })
   return { path, application }

@@ -8,12 +8,13 @@ import { LivePages } from '../../../src/engine/pages/live-pages.ts'
 import { completeSafetyCopy } from '../../../src/engine/apply/safety-copy.ts'
 import type { FileState } from '../../../src/engine/pages/file-state.ts'
 import { addRows, makeDatabase, type JournalMode } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 interface Copied { application: Database.Database, live: LivePages, copiedAt: FileState, copy: string, folder: string }
 
 /** A database in use, and a copy of it that is to become a safety copy. */
 async function copied (t: Test, journalMode: JournalMode = 'wal', before = (_application: Database.Database): unknown => null): Promise<Copied> {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const [path, copy] = [join(folder, 'app.db'), join(folder, 'copy.db')]
   const application = makeDatabase(path, { journalMode, rows: 2000 })
   t.teardown(() => { application.close() })

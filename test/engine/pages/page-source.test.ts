@@ -8,6 +8,7 @@ import { pinPages, readDirectly, type PageSource } from '../../../src/engine/pag
 import { NotDirectlyReadable } from '../../../src/engine/pages/wal-index.ts'
 import { makeDatabase, type DatabaseOptions, type JournalMode } from '../../helpers/databases.ts'
 import { makeBank } from '../../helpers/bank.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { BackgroundScript } from '../../helpers/run-script.ts'
 
 /** Whole images, block by block, with something in between. */
@@ -46,7 +47,7 @@ t.test('the pages that are read directly are those that SQLite sees in the same 
     else if (what === 'roll back') database.exec('BEGIN; UPDATE items SET data = randomblob(9000); ROLLBACK')
     else if (what === 'spill') database.exec('PRAGMA cache_size = 5; BEGIN; UPDATE items SET data = randomblob(9000); ROLLBACK') // frames that are in the log and not committed
   }
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const databases = fc.record({
     pageSize: fc.constantFrom(512, 1024, 4096, 65536),
     journalMode: fc.constantFrom<JournalMode>('wal', 'wal', 'wal', 'delete', 'truncate', 'persist'),
@@ -83,7 +84,7 @@ t.test('the pages that are read directly are those that SQLite sees in the same 
 })
 
 t.test('they are the same while other processes write, checkpoint in every mode, open and close the database, and are killed', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeBank(path, { rows: 500 })
   const other = await BackgroundScript.start(t, 'disturb-forever', path)
   let victim = await BackgroundScript.start(t, 'disturb-forever', path)
@@ -103,7 +104,7 @@ t.test('they are the same while other processes write, checkpoint in every mode,
 })
 
 t.test('a log that begins anew while a reader takes nothing from it does no harm', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const application = makeDatabase(path)
   t.teardown(() => { application.close() })
   application.pragma('wal_checkpoint(PASSIVE)')
@@ -114,7 +115,7 @@ t.test('a log that begins anew while a reader takes nothing from it does no harm
 })
 
 t.test('what is checkpointed after the transaction was pinned counts for nothing: of a page that was changed again the file gets nothing', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const application = makeDatabase(path)
   t.teardown(() => { application.close() })
   const reader = connect(t, path)
@@ -132,7 +133,7 @@ t.test('what is checkpointed after the transaction was pinned counts for nothing
 })
 
 t.test('a database that is replaced at the same moment is left to SQLite', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const path = join(folder, 'app.db')
   makeDatabase(path).close()
   copyFileSync(path, `${path}.new`)
@@ -149,7 +150,7 @@ t.test('a database that is replaced at the same moment is left to SQLite', async
 })
 
 t.test('what is no matter of reading directly stays an error', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const reader = connect(t, path)
   rmSync(path)
   await t.rejects(readDirectly(reader, async () => 'read', async () => 'copied'), { code: 'ENOENT' })
@@ -157,11 +158,11 @@ t.test('what is no matter of reading directly stays an error', async t => {
 
 t.test('on Windows a database is left to SQLite', async t => {
   t.intercept(process, 'platform', { value: 'win32' })
-  t.throws(() => pinPages(connect(t, join(t.testdir(), 'app.db'))), { message: /Windows/ })
+  t.throws(() => pinPages(connect(t, join(testFolder(t), 'app.db'))), { message: /Windows/ })
 })
 
 t.test('a log that is not the one its index describes is left to SQLite', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const application = makeDatabase(path)
   t.teardown(() => { application.close() })
   const log = openSync(`${path}-wal`, 'r+')
@@ -175,7 +176,7 @@ t.test('a log that is not the one its index describes is left to SQLite', async 
 })
 
 t.test('an index that never comes to rest is left to SQLite', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const application = makeDatabase(path, { rows: 10 })
   t.teardown(() => { application.close() })
   const reader = connect(t, path)
@@ -190,7 +191,7 @@ t.test('an index that never comes to rest is left to SQLite', async t => {
 })
 
 t.test('where SQLite cannot read it either, the database is damaged; any other failure of SQLite stays what it is', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const failWith = async (code: string): Promise<unknown> => {
     const database = new Database(path)

@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { pagesOfFrames, readWalIndexHeader, walIndexAtRest } from '../../../src/engine/pages/wal-index.ts'
 import { makeDatabase, type DatabaseOptions } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 /** A copy of the index of a write-ahead log, to be damaged, and what the log itself says of the page that each of its frames holds. */
 function copyIndex (t: Test, options: DatabaseOptions = {}): { index: number, inLog: number[] } {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   const database = makeDatabase(path, options)
   copyFileSync(`${path}-shm`, `${path}-copy`)
   const log = readFileSync(`${path}-wal`)

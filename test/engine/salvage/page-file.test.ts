@@ -2,9 +2,10 @@ import { openSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { PageFile } from '../../../src/engine/salvage/page-file.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 t.test('a page is free until it is used, if it is whole and can hold something', async t => {
-  const path = join(t.testdir(), 'file')
+  const path = join(testFolder(t), 'file')
   writeFileSync(path, Buffer.alloc(512 * 9 + 100, 1))
   const file = new PageFile(openSync(path, 'r'), 512, 12, [{ offset: 512 * 2 + 10, length: 600 }, { offset: 512 * 6, length: 512 }])
   t.equal(file.pageCount, 10)

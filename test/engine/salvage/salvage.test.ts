@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { runEngine } from '../../../src/engine/engine.ts'
 import { salvage } from '../../../src/engine/salvage/salvage.ts'
+import { changeSchema } from '../../helpers/damage.ts'
 import { makeDatabase, type DatabaseOptions } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import type { SalvageReport } from '../../../src/engine/salvage/report.ts'
 
 const MINUTE = 60_000
@@ -86,7 +88,7 @@ const zero = (file: string, page: number, pageSize = 4096): void => { change(fil
 
 for (const options of [{}, { pageSize: 512 }, { pageSize: 65536 }, { encoding: 'UTF-16le' }, { encoding: 'UTF-16be', pageSize: 1024 }, { autoVacuum: 'full' }] as DatabaseOptions[]) {
   t.test(`all of a sound database is copied: ${JSON.stringify(options)}`, async t => {
-    const file = join(t.testdir(), 'app.db')
+    const file = join(testFolder(t), 'app.db')
     makeVaried(file, options)
     const { path, ...report } = await salvaged(t, file)
     t.same(contentIn(path), contentIn(file))
@@ -101,7 +103,7 @@ for (const options of [{}, { pageSize: 512 }, { pageSize: 65536 }, { encoding: '
 }
 
 t.test('a page that is lost takes its rows with it, and no others', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   makeDatabase(file, { journalMode: 'delete', rows: 3000 }).close()
   const all = contentIn(file).items as string[]
   const [first, second] = [pagesOf(file, 'items')[3], pagesOf(file, 'items')[9]] as Array<{ pageno: number, ncell: number }>
@@ -121,7 +123,7 @@ t.test('a page that is lost takes its rows with it, and no others', async t => {
 })
 
 t.test('the pages below one that is lost are found without it', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   makeVaried(file)
   const before = contentIn(file)
   const roots = new Database(file)
@@ -136,7 +138,7 @@ t.test('the pages below one that is lost are found without it', async t => {
 })
 
 t.test('pages that have changed places are put where they belong', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   const database = makeDatabase(file, { journalMode: 'delete', rows: 1000 })
   database.exec("CREATE TABLE other (id INTEGER PRIMARY KEY, a, b, c, d); INSERT INTO other SELECT id + 5000, 'a', 'b', text, id FROM items; CREATE TABLE third (x, y); INSERT INTO third SELECT id, text FROM items")
   database.close()
@@ -157,7 +159,7 @@ t.test('pages that have changed places are put where they belong', async t => {
 })
 
 t.test('a file that was cut keeps what is before the cut', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   makeDatabase(file, { journalMode: 'delete', rows: 3000 }).close()
   const all = contentIn(file).items as string[]
   truncateSync(file, 4096 * 30 + 3000)
@@ -179,7 +181,7 @@ for (const [what, repaired, damage] of [
   ['all of it', /first 16 bytes/, (bytes: Buffer) => bytes.fill(0, 0, 100)]
 ] as const) {
   t.test(`a damaged header is repaired in a copy: ${what}`, async t => {
-    const file = join(t.testdir(), 'app.db')
+    const file = join(testFolder(t), 'app.db')
     makeVaried(file, { pageSize: 1024, encoding: 'UTF-16le' })
     const before = contentIn(file)
     change(file, damage)
@@ -190,7 +192,7 @@ for (const [what, repaired, damage] of [
 }
 
 t.test('an unknown text encoding in the header does not matter', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   makeVaried(file, { encoding: 'UTF-16be' })
   const before = contentIn(file)
   change(file, bytes => { bytes.writeUInt32BE(1, 56) })
@@ -198,7 +200,7 @@ t.test('an unknown text encoding in the header does not matter', async t => {
 })
 
 t.test('what a write-ahead log holds counts, and says the page size', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const [path, file] = [join(folder, 'app.db'), join(folder, 'copy.db')]
   const database = makeDatabase(path, { rows: 500, pageSize: 2048 })
   const before = contentIn(path)
@@ -211,7 +213,7 @@ t.test('what a write-ahead log holds counts, and says the page size', async t =>
 })
 
 t.test('a log that is damaged from some frame on counts up to there', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const [path, file] = [join(folder, 'app.db'), join(folder, 'copy.db')]
   const database = makeDatabase(path, { rows: 500 })
   database.pragma('wal_checkpoint(TRUNCATE)')
@@ -226,7 +228,7 @@ t.test('a log that is damaged from some frame on counts up to there', async t =>
 })
 
 t.test('a hot journal is rolled back in the copy', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const [path, file] = [join(folder, 'app.db'), join(folder, 'copy.db')]
   const database = makeDatabase(path, { journalMode: 'delete', rows: 5000 })
   const before = contentIn(path)
@@ -239,7 +241,7 @@ t.test('a hot journal is rolled back in the copy', async t => {
 })
 
 t.test('what is beside the file is reported where SQLite cannot use it', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   makeDatabase(file, { journalMode: 'delete', rows: 500 }).close()
   change(file, bytes => { bytes.fill(0xff, 100, 120) })
   writeFileSync(`${file}-wal`, 'no log')
@@ -248,7 +250,7 @@ t.test('what is beside the file is reported where SQLite cannot use it', async t
 })
 
 t.test('a lost schema leaves the rows, without the names of their tables', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   const database = makeDatabase(file, { journalMode: 'delete', rows: 500 })
   database.exec('CREATE TABLE w (a PRIMARY KEY, b) WITHOUT ROWID; INSERT INTO w SELECT id, text FROM items; INSERT INTO items (text, data) VALUES (\'big\', zeroblob(20000))')
   database.close()
@@ -263,7 +265,7 @@ t.test('a lost schema leaves the rows, without the names of their tables', async
 })
 
 t.test('of a schema of many pages, those that are left are found', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   const database = new Database(file)
   for (let number = 0; number < 120; number++) database.exec(`CREATE TABLE table_with_a_long_name_${number} (id INTEGER PRIMARY KEY, column_with_a_long_name_${number}); INSERT INTO table_with_a_long_name_${number} VALUES (${number}, ${number})`)
   database.exec(`CREATE VIEW long AS SELECT '${'x'.repeat(9000)}' AS x`)
@@ -275,7 +277,7 @@ t.test('of a schema of many pages, those that are left are found', async t => {
 })
 
 t.test('circles in damaged trees end', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   const database = makeDatabase(file, { journalMode: 'delete', rows: 2000 })
   database.exec("INSERT INTO items (text, data) VALUES ('big', zeroblob(50000)), ('big', zeroblob(60000)); CREATE TABLE w (a PRIMARY KEY, b) WITHOUT ROWID; INSERT INTO w SELECT id, text FROM items; CREATE INDEX later ON w (b)")
   database.close()
@@ -304,14 +306,11 @@ t.test('circles in damaged trees end', async t => {
 
 for (const encoding of ['UTF-8', 'UTF-16le', 'UTF-16be'] as const) {
   t.test(`rows that a constraint refuses are kept elsewhere, ${encoding}`, async t => {
-    const file = join(t.testdir(), 'app.db')
+    const file = join(testFolder(t), 'app.db')
     const database = new Database(file)
     database.pragma(`encoding = '${encoding}'`)
     database.exec("CREATE TABLE a (id INTEGER PRIMARY KEY, b); INSERT INTO a VALUES (1, 1), (2, NULL), (3, 'ä'); CREATE TABLE lost_and_found (x); CREATE TABLE \"brökén\" (id, y); INSERT INTO \"brökén\" VALUES (1, 'ü')")
-    database.unsafeMode()
-    database.pragma('writable_schema = ON')
-    database.exec("UPDATE sqlite_schema SET sql = replace(sql, 'b)', 'b NOT NULL)') WHERE name = 'a'; UPDATE sqlite_schema SET sql = 'DROP TABLE a' WHERE name = 'brökén'")
-    database.close()
+    changeSchema(database, "UPDATE sqlite_schema SET sql = replace(sql, 'b)', 'b NOT NULL)') WHERE name = 'a'; UPDATE sqlite_schema SET sql = 'DROP TABLE a' WHERE name = 'brökén'")
     const report = await salvaged(t, file)
     t.match(tableIn(report, 'a'), { rows: 2, refusedRows: 1, refusals: ['NOT NULL constraint failed: a.b'] })
     t.match(tableIn(report, 'brökén'), { rows: 0, refusedRows: 1 })
@@ -324,14 +323,11 @@ for (const encoding of ['UTF-8', 'UTF-16le', 'UTF-16be'] as const) {
 }
 
 t.test('a table that cannot be made keeps its rows elsewhere, without a rowid too', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   const database = new Database(file)
   database.exec(`CREATE TABLE w (a PRIMARY KEY, b) WITHOUT ROWID; INSERT INTO w VALUES (1, 2), (3, 4); CREATE TABLE n (a INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO n VALUES (1);
     CREATE TABLE wide (${Array.from({ length: 1950 }, (_, index) => `c${index}`).join()}); INSERT INTO wide (c0, c1949) VALUES (1, 2)`)
-  database.unsafeMode()
-  database.pragma('writable_schema = ON')
-  database.exec("UPDATE sqlite_schema SET sql = replace(sql, 'a ', 'a COLLATE ours ') WHERE name IN ('w', 'n'); UPDATE sqlite_schema SET sql = 'gone' WHERE name = 'wide'")
-  database.close()
+  changeSchema(database, "UPDATE sqlite_schema SET sql = replace(sql, 'a ', 'a COLLATE ours ') WHERE name IN ('w', 'n'); UPDATE sqlite_schema SET sql = 'gone' WHERE name = 'wide'")
   const report = await salvaged(t, file)
   t.equal(report.lostAndFound?.rows, 4)
   const made = new Database(report.path)
@@ -340,7 +336,7 @@ t.test('a table that cannot be made keeps its rows elsewhere, without a rowid to
 })
 
 t.test('numbers given out by AUTOINCREMENT are not given out again, though all rows are lost', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   const database = new Database(file)
   database.exec('CREATE TABLE n (a INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO n VALUES (41); CREATE TABLE m (a INTEGER PRIMARY KEY AUTOINCREMENT); INSERT INTO m VALUES (7)')
   database.close()
@@ -351,19 +347,16 @@ t.test('numbers given out by AUTOINCREMENT are not given out again, though all r
 })
 
 t.test('rows of the schema that cannot be such are left out', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   const database = makeDatabase(file, { journalMode: 'delete', rows: 5 })
-  database.unsafeMode()
-  database.pragma('writable_schema = ON')
-  database.exec("INSERT INTO sqlite_schema VALUES ('table', NULL, 'a', 2, ''), ('table', 'b', 'b', 2, x'05'), ('table', 'c', 'c', 'two', ''), ('thing', 'd', 'd', 2, ''), ('table', 'items', 'items', 2, 'again'), ('table', 'nosql', 'nosql', 3, NULL), ('table', 'noroot', 'noroot', NULL, NULL)")
-  database.close()
+  changeSchema(database, "INSERT INTO sqlite_schema VALUES ('table', NULL, 'a', 2, ''), ('table', 'b', 'b', 2, x'05'), ('table', 'c', 'c', 'two', ''), ('thing', 'd', 'd', 2, ''), ('table', 'items', 'items', 2, 'again'), ('table', 'nosql', 'nosql', 3, NULL), ('table', 'noroot', 'noroot', NULL, NULL)")
   const report = await salvaged(t, file)
   t.match(report.problems, ['4 rows of the schema cannot be read'])
   t.equal(tableIn(report, 'items').rows, 5)
 })
 
 t.test('a row that goes on beyond the cut is not made up', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   const database = new Database(file)
   database.exec('CREATE TABLE big (id INTEGER PRIMARY KEY, a); INSERT INTO big VALUES (1, 1), (2, zeroblob(9000))')
   database.close()
@@ -372,7 +365,7 @@ t.test('a row that goes on beyond the cut is not made up', async t => {
 })
 
 t.test('rows that are damaged are left out, one by one', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   makeDatabase(file, { journalMode: 'delete', rows: 500 }).close()
   change(file, bytes => {
     const start = (Number(pagesOf(file, 'items')[2]?.pageno) - 1) * 4096
@@ -386,7 +379,7 @@ t.test('rows that are damaged are left out, one by one', async t => {
 })
 
 t.test('reserved bytes that leave too little of a page are none', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   makeVaried(file, { pageSize: 512 })
   const before = contentIn(file)
   change(file, bytes => { bytes.fill(255, 20, 21) })
@@ -394,7 +387,7 @@ t.test('reserved bytes that leave too little of a page are none', async t => {
 })
 
 t.test('dividers that are damaged are not followed', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   makeDatabase(file, { journalMode: 'delete', rows: 2000 }).close()
   const before = contentIn(file)
   for (const [what, damage] of [
@@ -412,7 +405,7 @@ t.test('dividers that are damaged are not followed', async t => {
 })
 
 t.test('a page that could be of two tables is not guessed to be of one', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   const database = new Database(file)
   for (const name of ['one', 'two']) database.exec(`CREATE TABLE ${name} (a PRIMARY KEY, b) WITHOUT ROWID; CREATE TABLE t_${name} (a, b); WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000) INSERT INTO ${name} SELECT i, '${name}' FROM n; INSERT INTO t_${name} SELECT * FROM ${name}`)
   database.close()
@@ -426,14 +419,11 @@ t.test('a page that could be of two tables is not guessed to be of one', async t
 })
 
 t.test('functions and collations that only the application has', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   const database = new Database(file)
   database.function('twice', { deterministic: true }, value => Number(value) * 2)
   database.exec('CREATE TABLE f (a CHECK (twice(a) > 0), b AS (twice(a)) STORED); CREATE TABLE c (a); CREATE INDEX doubled ON f (twice(a)); CREATE INDEX plain ON f (a); INSERT INTO f VALUES (1), (2); INSERT INTO c VALUES (3)')
-  database.unsafeMode()
-  database.pragma('writable_schema = ON')
-  database.exec("UPDATE sqlite_schema SET sql = 'CREATE TABLE c (a COLLATE ours)' WHERE name = 'c'")
-  database.close()
+  changeSchema(database, "UPDATE sqlite_schema SET sql = 'CREATE TABLE c (a COLLATE ours)' WHERE name = 'c'")
   const report = await salvaged(t, file)
   t.match(tableIn(report, 'f'), { rows: 2, refusedRows: 0 })
   t.match(report.problems, [/table "f": .* computed anew.* twice/, /table "c": no such collation sequence: ours/, /index "doubled": .* twice/])
@@ -441,7 +431,7 @@ t.test('functions and collations that only the application has', async t => {
 })
 
 t.test('virtual tables come along, rebuilt or left out where they are not whole', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   const database = new Database(file)
   database.pragma('page_size = 512')
   database.exec(`CREATE VIRTUAL TABLE search USING fts5 (text); CREATE VIRTUAL TABLE places USING rtree (id, a, b);
@@ -469,7 +459,7 @@ t.test('virtual tables come along, rebuilt or left out where they are not whole'
 })
 
 t.test('deleted rows do not come back', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   const database = makeDatabase(file, { journalMode: 'delete', rows: 3000 })
   database.exec('CREATE TABLE gone (a, b); INSERT INTO gone SELECT id, text FROM items; DROP TABLE gone; DELETE FROM items WHERE id > 1000')
   database.close()
@@ -482,16 +472,13 @@ t.test('deleted rows do not come back', async t => {
 
 for (const isSchemaWhole of [true, false]) {
   t.test(`pages of an index that is lost are no rows, with ${isSchemaWhole ? 'all' : 'a part'} of the schema`, async t => {
-    const file = join(t.testdir(), 'app.db')
+    const file = join(testFolder(t), 'app.db')
     makeDatabase(file, { journalMode: 'delete', rows: 3000 }).close()
     const before = contentIn(file)
     zero(file, pagesOf(file, 'items_text', 'internal')[0]?.pageno as number)
     if (!isSchemaWhole) {
       const database = new Database(file)
-      database.unsafeMode()
-      database.pragma('writable_schema = ON')
-      database.exec("INSERT INTO sqlite_schema VALUES ('thing', 'd', 'd', 0, '')")
-      database.close()
+      changeSchema(database, "INSERT INTO sqlite_schema VALUES ('thing', 'd', 'd', 0, '')")
     }
     const report = await salvaged(t, file)
     t.same(contentIn(report.path), before)
@@ -500,7 +487,7 @@ for (const isSchemaWhole of [true, false]) {
 }
 
 t.test('a page that nothing leads to and that is mostly noise is left out', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   makeDatabase(file, { journalMode: 'delete', rows: 500 }).close()
   const [leaf] = pagesOf(file, 'items').slice(3) as [{ pageno: number, ncell: number }]
   zero(file, pagesOf(file, 'items', 'internal')[0]?.pageno as number)
@@ -512,7 +499,7 @@ t.test('a page that nothing leads to and that is mostly noise is left out', asyn
 })
 
 t.test('bytes that an extension keeps on every page are no rows', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   const empty = new Database(file)
   empty.exec('CREATE TABLE a (b); DROP TABLE a; VACUUM')
   empty.close()
@@ -532,13 +519,13 @@ t.test('bytes that an extension keeps on every page are no rows', async t => {
 })
 
 t.test('the time limit ends it with what there is', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   makeDatabase(file, { journalMode: 'delete' }).close()
   t.match(await salvage({ file, destination: `${file}.new`, timeLimitMs: 0 }), { isComplete: false, tables: [{ rows: 0 }], integrity: { isHealthy: true } })
 })
 
 t.test('what is at the destination stays', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   makeDatabase(file, { journalMode: 'delete' }).close()
   writeFileSync(`${file}.new`, 'precious')
   await t.rejects(salvage({ file, destination: `${file}.new`, timeLimitMs: MINUTE }), { code: 'EEXIST' })
@@ -547,7 +534,7 @@ t.test('what is at the destination stays', async t => {
 })
 
 t.test('an empty file is no database, noise is an empty one', async t => {
-  const file = join(t.testdir(), 'app.db')
+  const file = join(testFolder(t), 'app.db')
   writeFileSync(file, '')
   await t.rejects(salvage({ file, destination: `${file}.new`, timeLimitMs: MINUTE }), { code: 'FST_SNAPSHOT_NOT_A_DATABASE' })
   writeFileSync(file, Buffer.from(Array.from({ length: 50_000 }, (_, at) => at * 7919 % 251)))
@@ -555,7 +542,7 @@ t.test('an empty file is no database, noise is an empty one', async t => {
 })
 
 t.test('whatever pages are zeroed, exactly their rows are missing', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const whole = join(folder, 'whole.db')
   const database = makeDatabase(whole, { journalMode: 'delete', pageSize: 1024, rows: 1500 })
   database.exec('CREATE TABLE more (id INTEGER PRIMARY KEY, a TEXT NOT NULL, b INT, c INT); INSERT INTO more SELECT id * 3, text, id, id FROM items')
@@ -577,7 +564,7 @@ t.test('whatever pages are zeroed, exactly their rows are missing', async t => {
 })
 
 t.test('whatever bytes are damaged, the result is sound, and most is there', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const whole = join(folder, 'whole.db')
   makeVaried(whole, { pageSize: 1024 })
   const { length } = readFileSync(whole)
@@ -595,7 +582,7 @@ t.test('whatever bytes are damaged, the result is sound, and most is there', asy
 
 t.test('sectors that the disk does not give are zeros', async t => {
   const { copyReadable } = await import('../../../src/engine/salvage/copy-readable.ts')
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const content = Buffer.alloc(1024 * 1024 + 10_000, 7)
   writeFileSync(join(folder, 'a'), content)
   const missing = copyReadable(join(folder, 'a'), join(folder, 'b'), (descriptor, block, offset) => {

@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { localPacks } from '../../../src/engine/stage/local-packs.ts'
 import type { PackSource } from '../../../src/engine/stage/pack-source.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 const PACK = '01234567-89ab-4cde-8f01-23456789abcd'
 
 function makePack (t: Test): { file: string, source: PackSource } {
-  const file = join(t.testdir({ pack: '0123456789' }), 'pack')
+  const file = join(testFolder(t, { pack: '0123456789' }), 'pack')
   const source = localPacks({ storage: 'local', packs: { [PACK]: { key: 'app/pack', file } } })
   t.teardown(async () => { await source.close() })
   return { file, source }

@@ -8,10 +8,11 @@ import { sha256Hex, writePageDigests } from '../../../src/format/checksum.ts'
 import type { Manifest } from '../../../src/format/manifest.ts'
 import { creationOf } from '../../helpers/creation.ts'
 import { makeLargeDatabase } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 /** Stages the image of a database that is still as it was, and says what was asked for each time. */
 async function stageWithLive (t: Test, change: (image: Manifest['image'], bytes: Buffer) => Partial<Manifest['image']>): Promise<{ outcome: unknown, plans: PackRange[][], file: string, path: string, packBytes: number }> {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeLargeDatabase(path, 3_000_000, { journalMode: 'delete' })
   const { image, map } = await runEngine('create-image', creationOf(path))
   const pack = readFileSync(join(t.testdirName, 'data.zst'))

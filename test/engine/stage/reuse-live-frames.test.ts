@@ -7,11 +7,12 @@ import { compressFrame } from '../../../src/format/frame.ts'
 import { PageRuns, type MappedFrame } from '../../../src/format/page-map.ts'
 import { RunsByFrame } from '../../../src/format/runs-by-frame.ts'
 import { makeDatabase } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 const PAGE = 4096
 
 t.test('a frame whose pages are here and there in the image is found, one with a page that the image does not use is not', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path, { journalMode: 'delete' }).close()
   const image = readFileSync(path)
   const page = (number: number): Buffer => image.subarray((number - 1) * PAGE, number * PAGE)

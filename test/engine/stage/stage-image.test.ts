@@ -9,6 +9,7 @@ import { inspectAnyhow, type StageImageInput, type StageImageResult } from '../.
 import { sha256Hex, writePageDigests } from '../../../src/format/checksum.ts'
 import { compressFrame } from '../../../src/format/frame.ts'
 import { encodePageMap, PageRuns, type PageMap, type PageRun } from '../../../src/format/page-map.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 const PACKS = ['01234567-89ab-4cde-8f01-23456789abcd', '76543210-89ab-4cde-8f01-23456789abcd']
 const PAGE = 4096
@@ -43,7 +44,7 @@ async function stage (t: Test, { frames, runs, algorithm = 'sha256', checksum, k
   const image = Buffer.concat(runs.map(({ count, frame, framePage }) => Buffer.concat(frames[frame]?.pages.slice(framePage, framePage + count).map(page => Buffer.alloc(PAGE, page)) ?? [])))
   const rawMap = encodePageMap({ ...map, runs: PageRuns.of(runs) })
   const storedMap = await compressFrame(rawMap, 1)
-  const file = join(t.testdir(), 'staged.db')
+  const file = join(testFolder(t), 'staged.db')
   let ranges: PackRange[] = []
   const engine = new Engine('stage-image', {
     manifest: {

@@ -5,13 +5,14 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { runEngine } from '../../../src/engine/engine.ts'
 import { diffTables } from '../../../src/engine/tables/diff-tables.ts'
-import { damageDatabase } from '../../helpers/damage.ts'
+import { changeSchema, damageDatabase } from '../../helpers/damage.ts'
 import { makeDatabase } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import type { DatabaseDiff } from '../../../src/engine/tables/reports.ts'
 
 /** Two databases made by the same statements, each followed by its own. */
 function makeTwo (t: Test, both: string, snapshot: string, live: string): { image: string, path: string } {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const make = (file: string, sql: string): string => {
     const database = new Database(join(folder, file))
     database.pragma('journal_mode = WAL')
@@ -28,7 +29,7 @@ const diff = async ({ image, path }: { image: string, path: string }): Promise<D
 const counts = ({ tables }: DatabaseDiff): unknown => Object.fromEntries(tables.map(({ name, comparedBy, onlyInSnapshot, onlyInLive, changed }) => [name, [comparedBy, onlyInSnapshot, onlyInLive, changed]]))
 
 t.test('rows are told apart by their primary key, beside an application that goes on writing', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const [path, image] = [join(folder, 'app.db'), join(folder, 'image.db')]
   const application = makeDatabase(path, { rows: 100 })
   application.pragma('wal_checkpoint(TRUNCATE)')
@@ -106,10 +107,7 @@ t.test('functions and collations that only the application has', async t => {
   const files = makeTwo(t, 'CREATE TABLE k (id TEXT PRIMARY KEY, value)', "INSERT INTO k (id, value) VALUES ('a', 1), ('b', 1)", "INSERT INTO k (id, value) VALUES ('a', 1), ('b', 2), ('B', 3)")
   for (const file of Object.values(files)) {
     const database = new Database(file)
-    database.unsafeMode()
-    database.pragma('writable_schema = ON')
-    database.exec("UPDATE sqlite_schema SET sql = 'CREATE TABLE k (id TEXT COLLATE ours PRIMARY KEY, value, g AS (twice(value)))' WHERE type = 'table'")
-    database.close()
+    changeSchema(database, "UPDATE sqlite_schema SET sql = 'CREATE TABLE k (id TEXT COLLATE ours PRIMARY KEY, value, g AS (twice(value)))' WHERE type = 'table'")
   }
   t.match((await diff(files)).tables, [{ comparedBy: 'key', onlyInSnapshot: 0, onlyInLive: 1, changed: 1, problem: null }])
 })
@@ -135,7 +133,7 @@ t.test('another text encoding is refused, and so is an image that is no database
 t.test('the counts are those of a comparison in memory, whatever the rows', async t => {
   const value = fc.constantFrom(null, 0n, 1n, 1.5, 'a', 'A', '', Buffer.from('a'))
   const rows = fc.array(fc.tuple(value, value), { maxLength: 12 })
-  const folder = t.testdir()
+  const folder = testFolder(t)
   let number = 0
   const make = (rows: unknown[][], hasKey: boolean): string => {
     const path = join(folder, `${number++}.db`)

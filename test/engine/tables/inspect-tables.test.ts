@@ -4,10 +4,11 @@ import { join } from 'node:path'
 import t from 'tap'
 import { runEngine } from '../../../src/engine/engine.ts'
 import { makeDatabase } from '../../helpers/databases.ts'
-import { damageDatabase } from '../../helpers/damage.ts'
+import { changeSchema, damageDatabase } from '../../helpers/damage.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 t.test('tables are listed with their columns, kind and number of rows', async t => {
-  const file = join(t.testdir(), 'image.db')
+  const file = join(testFolder(t), 'image.db')
   const database = makeDatabase(file, { rows: 7 })
   database.exec(`
     CREATE TABLE people (name TEXT COLLATE NOCASE NOT NULL, born INT DEFAULT (1970), initial ANY AS (substr(name, 1, 1)), upper TEXT AS (upper(name)) STORED, PRIMARY KEY (born, name)) STRICT, WITHOUT ROWID;
@@ -34,7 +35,7 @@ t.test('tables are listed with their columns, kind and number of rows', async t 
 })
 
 t.test('indexes, triggers and views are listed with their statements, those of constraints left out', async t => {
-  const file = join(t.testdir(), 'image.db')
+  const file = join(testFolder(t), 'image.db')
   const database = makeDatabase(file)
   database.exec(`
     CREATE TABLE people (name TEXT UNIQUE);
@@ -48,20 +49,16 @@ t.test('indexes, triggers and views are listed with their statements, those of c
 })
 
 t.test('what only the application can read has no number of rows', async t => {
-  const file = join(t.testdir(), 'image.db')
+  const file = join(testFolder(t), 'image.db')
   const database = new Database(file)
   database.exec('CREATE TABLE readable (id TEXT PRIMARY KEY); CREATE TABLE unreadable (id TEXT PRIMARY KEY) WITHOUT ROWID; INSERT INTO readable VALUES (1), (2); INSERT INTO unreadable VALUES (1)')
-  database.unsafeMode()
-  database.pragma('writable_schema = ON')
-  database.exec("UPDATE sqlite_schema SET sql = replace(sql, 'id TEXT', 'id TEXT COLLATE ours') WHERE type = 'table'")
-  database.exec("INSERT INTO sqlite_schema VALUES ('table', 'theirs', 'theirs', 0, 'CREATE VIRTUAL TABLE theirs USING unheard_of')")
-  database.close()
+  changeSchema(database, "UPDATE sqlite_schema SET sql = replace(sql, 'id TEXT', 'id TEXT COLLATE ours') WHERE type = 'table'; INSERT INTO sqlite_schema VALUES ('table', 'theirs', 'theirs', 0, 'CREATE VIRTUAL TABLE theirs USING unheard_of')")
   const { tables } = await runEngine('inspect-tables', { file })
   t.same(tables.map(({ name, kind, rows, columns }) => [name, kind, rows, columns.length]), [['readable', 'table', 2, 1], ['theirs', 'virtual', null, 0], ['unreadable', 'table', null, 1]])
 })
 
 t.test('what is no database, or a damaged one, is a coded error', async t => {
-  const file = join(t.testdir(), 'image.db')
+  const file = join(testFolder(t), 'image.db')
   writeFileSync(file, 'x'.repeat(5000))
   await t.rejects(runEngine('inspect-tables', { file }), { code: 'FST_SNAPSHOT_NOT_A_DATABASE' })
   const damaged = `${file}2`

@@ -9,6 +9,7 @@ import { LockFile } from '../../../src/lock-file.ts'
 import { commitsIn, isBalanced, makeBank, query } from '../../helpers/bank.ts'
 import { damageDatabase } from '../../helpers/damage.ts'
 import { addRows, contentOf, integrityOf, journalModeOf, makeDatabase, type JournalMode } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { holdLock, withRollbackJournal } from '../../helpers/locked.ts'
 import { descriptorsOf, enginesOf, until } from '../../helpers/processes.ts'
 import { BackgroundScript } from '../../helpers/run-script.ts'
@@ -17,7 +18,7 @@ interface Files { folder: string, path: string, image: string }
 
 /** Two databases made by the same statements, each followed by its own. */
 function makeTwo (t: Test, both: string, snapshot: string, live: string, journalMode: JournalMode = 'wal'): Files {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const make = (file: string, sql: string): string => {
     const database = new Database(join(folder, file))
     database.pragma('foreign_keys = OFF')
@@ -61,7 +62,7 @@ async function isRefused (t: Test, files: Files, tables: string[], message: RegE
 
 for (const journalMode of ['wal', 'delete', 'truncate', 'persist'] as const) {
   t.test(`a table's rows become the snapshot's, seen by open connections, ${journalMode} mode`, async t => {
-    const folder = t.testdir()
+    const folder = testFolder(t)
     const [path, image] = [join(folder, 'app.db'), join(folder, 'image.db')]
     const application = makeDatabase(path, { rows: 100, journalMode })
     application.exec('CREATE TABLE other (a); INSERT INTO other VALUES (1)')
@@ -305,7 +306,7 @@ t.test('a database that is replaced while its lock is waited for is looked at an
 
 for (const journalMode of ['wal', 'delete'] as const) {
   t.test(`beside a writer and a reader no acknowledged commit is lost, and no mixture is seen, ${journalMode} mode`, async t => {
-    const folder = t.testdir()
+    const folder = testFolder(t)
     const [path, image] = [join(folder, 'app.db'), join(folder, 'image.db')]
     makeBank(path, { rows: 20_000, journalMode })
     copyFileSync(path, image)
@@ -327,7 +328,7 @@ for (const journalMode of ['wal', 'delete'] as const) {
 }
 
 t.test('an engine that is killed in the middle leaves everything as it was', async t => {
-  const folder = t.testdir()
+  const folder = testFolder(t)
   const [path, image] = [join(folder, 'app.db'), join(folder, 'image.db')]
   makeDatabase(path, { rows: 100_000 }).close()
   copyFileSync(path, image)
@@ -346,7 +347,7 @@ t.test('an engine that is killed in the middle leaves everything as it was', asy
 t.test('whatever the rows: replaced ones are the snapshot\'s, missing ones are added, none is lost', async t => {
   const value = fc.constantFrom(null, 0n, 1n, 2n, 1.5, 'a', 'b', Buffer.from('a'))
   const some = fc.array(fc.tuple(value, value), { maxLength: 8 })
-  const folder = t.testdir()
+  const folder = testFolder(t)
   let count = 0
   await fc.assert(fc.asyncProperty(some, some, fc.constantFrom('a, b', 'a INTEGER PRIMARY KEY, b', 'a, b, PRIMARY KEY (a)', 'a, b, PRIMARY KEY (b, a)'), async (snapshot, live, columns) => {
     const make = (rows: unknown[][]): string => {

@@ -1,15 +1,17 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import type { Snapshot } from '../../../src/index.ts'
+import { LocalStorage, type Snapshot } from '../../../src/index.ts'
 import { allOf, deploy, hostOn, jsonIn, keysIn, loseCatalog, namesOf, type Deployment } from '../../helpers/deployments.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { checkAllRestore, makeHistory } from '../../helpers/history.ts'
 import { RemoteStorage } from '../../helpers/remote-storage.ts'
+import { packsIn } from '../../helpers/sharing.ts'
 import { openPlace, sharedPlaces } from '../../helpers/shared-places.ts'
 
 for (const { what, skip, make } of sharedPlaces) {
   t.test(`another deployment sees and restores what is in ${what}, and never changes it, until it takes it over`, { skip }, async t => {
-    t.testdir()
+    testFolder(t)
     const place = await make(t)
     const old = await makeHistory(t, openPlace(place))
     const fresh = deploy(t, 'fresh', openPlace(place))
@@ -63,7 +65,7 @@ for (const { what, skip, make } of sharedPlaces) {
 
 /** A deployment with a snapshot `a`, and another one that can take it over. */
 async function setUp (t: Test): Promise<{ old: Deployment & { remote: RemoteStorage }, fresh: Deployment, id: string }> {
-  t.testdir()
+  testFolder(t)
   const [one, other] = [1, 2].map(() => new RemoteStorage(join(t.testdirName, 'remote'))) as [RemoteStorage, RemoteStorage]
   const [old, fresh] = [deploy(t, 'old', one), deploy(t, 'fresh', other)]
   const { id } = await old.writer.createSnapshot('a')
@@ -134,4 +136,116 @@ t.test('once the old deployment knows that a snapshot was taken over, its new on
   await fresh.writer.completeReplicas()
   t.same(await keysIn(fresh.remote, id), [])
   for (const name of ['b', 'c']) t.match(await old.writer.verifySnapshot(name), { isHealthy: true })
+})
+
+/** Two deployments on two storages that both have, the second of which is not required. */
+function twoOnTwo (t: Test): { old: SharingTwo, fresh: SharingTwo } {
+  testFolder(t)
+  const deployOn = (host: string): SharingTwo => {
+    const [first, second] = ['remote', 'second'].map(name => new RemoteStorage(join(t.testdirName, name), name)) as [RemoteStorage, RemoteStorage]
+    return { first, second, ...deploy(t, host, first, { storage: [new LocalStorage(join(t.testdirName, host, 'backups')), first, { storage: second, required: false }] }) }
+  }
+  return { old: deployOn('old'), fresh: deployOn('fresh') }
+}
+
+type SharingTwo = Deployment & { first: RemoteStorage, second: RemoteStorage }
+
+const ownersOf = async ({ first, second }: SharingTwo, id: string): Promise<unknown[]> => await Promise.all([first, second].map(async storage => (await jsonIn(storage, `app/marks/${id}.json`)).source))
+
+t.test('every storage that has a snapshot is told at once whose it is', async t => {
+  const { old, fresh } = twoOnTwo(t)
+  const { id, source } = await old.writer.createSnapshot('a')
+  await old.writer.completeReplicas()
+  t.equal(await fresh.writer.adoptSnapshots(), 1)
+  const adopted = await fresh.writer.getSnapshot(id)
+  t.same(await ownersOf(fresh, id), [adopted.source, adopted.source])
+  await fresh.writer.completeReplicas()
+  await fresh.writer.updateSnapshot(id, { pinned: true })
+  await fresh.writer.completeReplicas()
+  t.equal(await old.writer.adoptSnapshots(adopted.source), 1, 'and taken back')
+  t.same(await ownersOf(old, id), [source, source])
+  await old.writer.completeReplicas()
+  t.match(await old.writer.updateSnapshot(id, { pinned: false }), { source, pinned: false })
+  for (const { writer } of [old, fresh]) await writer.close()
+})
+
+for (const [what, adopt] of [
+  ['lacks a pack of it', async ({ writer, second }: SharingTwo, id: string) => {
+    await writer.rebuildCatalog()
+    rmSync(packsIn(second.root).find(pack => pack.includes(id))!)
+    await writer.verifySnapshot(id)
+    await writer.adoptSnapshots()
+  }],
+  ['is down', async ({ writer, second }: SharingTwo) => {
+    second.isDown = true
+    await writer.rebuildCatalog()
+    await writer.adoptSnapshots()
+    second.isDown = false
+    await writer.rebuildCatalog()
+  }],
+  ['does not take the marks', async ({ writer, second }: SharingTwo) => {
+    second.refused = /marks/
+    await t.rejects(writer.adoptSnapshots(), { code: 'FST_SNAPSHOT_STORAGE_UNAVAILABLE' })
+    second.refused = /no key/
+    await writer.adoptSnapshots()
+  }]
+] as const) {
+  t.test(`a takeover lasts where a storage with older marks ${what} meanwhile`, async t => {
+    const { old, fresh } = twoOnTwo(t)
+    const { id } = await old.writer.createSnapshot('a')
+    await old.writer.updateSnapshot('a', { pinned: true, labels: { of: 'old' } })
+    await old.writer.completeReplicas()
+    await old.writer.close()
+    const { source } = await fresh.writer.createSnapshot('own')
+    await adopt(fresh, id)
+    await fresh.writer.completeReplicas()
+    await fresh.writer.rebuildCatalog()
+    t.match(await fresh.writer.updateSnapshot(id, { labels: { of: 'fresh' } }), { source, pinned: true })
+    await fresh.writer.completeReplicas()
+    await fresh.writer.rebuildCatalog()
+    t.match(await fresh.writer.verifySnapshot(id), { isHealthy: true, replicas: [{ storage: 'remote' }, { storage: 'second' }] })
+    t.match(await fresh.writer.getSnapshot(id), { source, labels: { of: 'fresh' } })
+    t.same(await ownersOf(fresh, id), [source, source])
+    await loseCatalog(fresh)
+    const again = hostOn(t, fresh.folder, fresh.first, { storage: [fresh.second, fresh.first] })
+    t.match(await again.writer.getSnapshot(id), { source, pinned: true, labels: { of: 'fresh' } }, 'also where the catalog is lost')
+    await again.writer.close()
+  })
+}
+
+t.test('marks that the quicker of two storages has from before do not count', async t => {
+  const { old } = twoOnTwo(t)
+  const { id } = await old.writer.createSnapshot('a')
+  await old.writer.completeReplicas()
+  old.first.refused = /marks/
+  old.second.refused = /marks/
+  await old.writer.updateSnapshot('a', { pinned: true })
+  await loseCatalog(old)
+  for (const storage of [old.first, old.second]) storage.refused = /no key/
+  const local = new LocalStorage(old.snapshotDir)
+  const slow = { delays: 0 }
+  const get = local.get.bind(local)
+  local.get = async (...which) => {
+    slow.delays++
+    await new Promise(resolve => { setTimeout(resolve, 300) })
+    return await get(...which)
+  }
+  const again = hostOn(t, old.folder, old.first, { storage: [local, old.first, old.second] })
+  t.match(await again.writer.rebuildCatalog(), { added: 1 })
+  t.match(await again.writer.getSnapshot(id), { pinned: true })
+  t.ok(slow.delays > 0)
+  await again.writer.close()
+})
+
+t.test('what cannot be told to a storage that has it is not taken over', async t => {
+  const { old, fresh, id } = await setUp(t)
+  await fresh.writer.adoptSnapshots()
+  await old.writer.rebuildCatalog()
+  old.remote.refused = /marks/
+  await t.rejects(old.writer.adoptSnapshots(), { code: 'FST_SNAPSHOT_STORAGE_UNAVAILABLE' })
+  t.match(old.writer.health(), { sources: [{ snapshots: 1 }] }, 'it is as before')
+  old.remote.refused = /no key/
+  t.equal(await old.writer.adoptSnapshots(), 1)
+  await old.writer.completeReplicas()
+  t.match(await jsonIn(old.remote, `app/marks/${id}.json`), { source: (await old.writer.getSnapshot(id)).source })
 })

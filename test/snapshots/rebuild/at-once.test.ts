@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { makeDatabase } from '../../helpers/databases.ts'
 import { allOf, hostOn, jsonIn, keysIn } from '../../helpers/deployments.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { BackgroundScript } from '../../helpers/run-script.ts'
 import { openPlace, sharedPlaces } from '../../helpers/shared-places.ts'
 
@@ -14,7 +15,7 @@ interface Report { source: string, ids: string[] }
 
 for (const { what, skip, make } of sharedPlaces) {
   t.test(`two deployments create, delete and run retention in ${what} at once, and neither harms the other`, { skip }, async t => {
-    t.testdir()
+    testFolder(t)
     const place = await make(t)
     const hosts = await Promise.all(['one', 'two'].map(async host => {
       const folder = join(t.testdirName, host)

@@ -4,6 +4,7 @@ import t from 'tap'
 import type { Snapshot } from '../../../src/index.ts'
 import { contentOf } from '../../helpers/databases.ts'
 import { allOf, hostOn, jsonIn, keysIn, loseCatalog, namesOf } from '../../helpers/deployments.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { checkAllRestore, makeHistory } from '../../helpers/history.ts'
 import { openPlace, sharedPlaces } from '../../helpers/shared-places.ts'
 
@@ -12,7 +13,7 @@ const comparable = ({ id, name, pinned, labels, size, checksum, parentId, create
 for (const { what, skip, make } of sharedPlaces) {
   t.test(`the machine is lost, ${what} is left`, { skip }, async t => {
     t.test('a blank machine brings the newest one back in one call, also where no database file is', async t => {
-      t.testdir()
+      testFolder(t)
       const place = await make(t)
       const { before, contents } = await makeHistory(t, openPlace(place))
       const newest = contents.get((before.at(-1) as Snapshot).name)
@@ -32,7 +33,7 @@ for (const { what, skip, make } of sharedPlaces) {
     })
 
     t.test('a deployment that lost its catalog and its local snapshots, but knows who it is, goes on as before', async t => {
-      t.testdir()
+      testFolder(t)
       const place = await make(t)
       const old = await makeHistory(t, openPlace(place))
       await loseCatalog(old)

@@ -9,6 +9,7 @@ import { LocalStorage, type SnapshotWriter } from '../../../src/index.ts'
 import { builtWriterFor } from '../../helpers/built.ts'
 import { makeDatabase } from '../../helpers/databases.ts'
 import { allOf, jsonIn, keysIn, loseCatalog } from '../../helpers/deployments.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { RemoteStorage } from '../../helpers/remote-storage.ts'
 
 /* Random histories of two deployments that share a storage, lose their machines and take each other's snapshots over, against a plain model. */
@@ -77,7 +78,7 @@ async function refusal (work: Promise<unknown>): Promise<string | undefined> {
 
 let runs = 0
 t.test('two deployments, losses and takeovers: what is listed, what restores and what is stored is as it should be', async t => {
-  const base = t.testdir()
+  const base = testFolder(t)
   await fc.assert(fc.asyncProperty(fc.boolean(), fc.array(anyStep, { minLength: 3, maxLength: 12 }), async (hasLocal, steps) => {
     const folder = join(base, `run-${runs++}`)
     const root = join(folder, 'remote')

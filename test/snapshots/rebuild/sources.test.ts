@@ -5,13 +5,14 @@ import t from 'tap'
 import { S3Storage } from '../../../src/index.ts'
 import { contentOf } from '../../helpers/databases.ts'
 import { allOf, deploy, hostOn, namesOf } from '../../helpers/deployments.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { openPlace, sharedPlaces } from '../../helpers/shared-places.ts'
 import { RemoteStorage } from '../../helpers/remote-storage.ts'
 
 for (const { what, skip, make } of sharedPlaces) {
   t.test(`two deployments share ${what}`, { skip }, async t => {
     t.test('each sees at once what the other has made, and at the next look what it has deleted', async t => {
-      t.testdir()
+      testFolder(t)
       const place = await make(t)
       const [one, two] = [deploy(t, 'one', openPlace(place), { storage: openPlace(place) }), deploy(t, 'two', openPlace(place), { storage: openPlace(place) })]
       await t.rejects(two.writer.getSnapshot('a'), { code: 'FST_SNAPSHOT_NOT_FOUND' })
@@ -41,7 +42,7 @@ for (const { what, skip, make } of sharedPlaces) {
     })
 
     t.test('what one is uploading is left alone by the start and the work of the other', { skip: what === 'a remote folder' && 'it has no uploads in parts' }, async t => {
-      t.testdir()
+      testFolder(t)
       const place = await make(t)
       const [key, part] = [`app/packs/${randomUUID()}/data.zst`, randomBytes(6 * 2 ** 20)]
       const goOn = Promise.withResolvers<void>()
@@ -68,7 +69,7 @@ for (const { what, skip, make } of sharedPlaces) {
 }
 
 t.test('the newest of several other deployments is that of the latest time, whatever its number', async t => {
-  t.testdir()
+  testFolder(t)
   const place = { root: join(t.testdirName, 'remote') }
   const [one, two] = [deploy(t, 'one', openPlace(place)), deploy(t, 'two', openPlace(place))]
   await two.writer.listSnapshots()
@@ -79,7 +80,7 @@ t.test('the newest of several other deployments is that of the latest time, what
 })
 
 t.test('snapshots of another deployment that were gone for a while, as with a storage that was not there, come back', async t => {
-  t.testdir()
+  testFolder(t)
   const place = { root: join(t.testdirName, 'remote') }
   const one = deploy(t, 'one', openPlace(place))
   const { id } = await one.writer.createSnapshot('a', { labels: { is: 'a' } })
@@ -95,7 +96,7 @@ t.test('snapshots of another deployment that were gone for a while, as with a st
 })
 
 t.test('a blank machine whose storage cannot be asked says so, and not that there is nothing', async t => {
-  t.testdir()
+  testFolder(t)
   const remote = new RemoteStorage(join(t.testdirName, 'remote'))
   const one = deploy(t, 'one', remote)
   await one.writer.createSnapshot('a')

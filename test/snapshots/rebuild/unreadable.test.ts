@@ -5,6 +5,7 @@ import type { SnapshotStorage } from '../../../src/index.ts'
 import { sha256Hex } from '../../../src/format/checksum.ts'
 import { readAll } from '../../../src/storage/storage-key.ts'
 import { allOf, deploy, hostOn, jsonIn, keysIn, loseCatalog, namesOf, type Deployment } from '../../helpers/deployments.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { RemoteStorage } from '../../helpers/remote-storage.ts'
 
 const bytesIn = async (storage: SnapshotStorage, key: string): Promise<Buffer> => await readAll(await storage.get(key))
@@ -17,7 +18,7 @@ const encode = (manifest: object): Buffer => {
 
 /** A deployment whose snapshots are in the remote storage alone, with two snapshots; its log is collected. */
 async function setUp (t: Test): Promise<Deployment & { ids: string[], log: string[], again: () => Deployment['writer'] }> {
-  t.testdir()
+  testFolder(t)
   const remote = new RemoteStorage(join(t.testdirName, 'remote'))
   const log: string[] = []
   const note = (_: unknown, message: string): void => { log.push(message) }
@@ -81,7 +82,7 @@ for (const [what, marks] of Object.entries({ 'are cut': '{"revision":1,"pin', 'a
 }
 
 t.test('marks that become unreadable stop no deletion of another snapshot that waits for its storage', async t => {
-  t.testdir()
+  testFolder(t)
   const remote = new RemoteStorage(join(t.testdirName, 'remote'))
   const old = deploy(t, 'old', remote)
   const ids: string[] = []
@@ -137,7 +138,7 @@ for (const [what, change, isKept] of [
 }
 
 t.test('a copy is not put over a manifest of a newer version', async t => {
-  t.testdir()
+  testFolder(t)
   const remote = new RemoteStorage(join(t.testdirName, 'remote'))
   const old = deploy(t, 'old', remote)
   remote.isDown = true

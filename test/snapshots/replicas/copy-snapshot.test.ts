@@ -10,10 +10,11 @@ import { snapshotSettings } from '../../../src/options.ts'
 import { SnapshotContext } from '../../../src/snapshots/context.ts'
 import { copySnapshot } from '../../../src/snapshots/replicas/copy-snapshot.ts'
 import { makeDatabase } from '../../helpers/databases.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { RemoteStorage } from '../../helpers/remote-storage.ts'
 
 t.test('a snapshot that another deployment has taken over meanwhile is left as it is there', async t => {
-  const path = join(t.testdir(), 'app.db')
+  const path = join(testFolder(t), 'app.db')
   makeDatabase(path).close()
   const remote = new RemoteStorage(join(t.testdirName, 'remote'))
   const context = new SnapshotContext(snapshotSettings({ database: path, storage: [new LocalStorage(join(t.testdirName, 'backups')), remote], probeStorage: false }))

@@ -4,9 +4,10 @@ import t from 'tap'
 import { LocalStorage } from '../../../src/index.ts'
 import type { SnapshotContext } from '../../../src/snapshots/context.ts'
 import { lockStorage } from '../../../src/snapshots/replicas/lock-storage.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 t.test('one at a time has the right to a storage, and who has no folder for it is told so', async t => {
-  const snapshotDir = t.testdir()
+  const snapshotDir = testFolder(t)
   const context = { settings: { snapshotDir, databaseName: 'app' } } as unknown as SnapshotContext
   const storage = new LocalStorage(snapshotDir)
   await t.rejects(lockStorage(context, storage, 0), { code: 'ENOENT' })

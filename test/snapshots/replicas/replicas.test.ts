@@ -1,6 +1,7 @@
 import Database from 'better-sqlite3'
-import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { decodeMarks } from '../../../src/format/marks.ts'
 import { LocalStorage } from '../../../src/index.ts'
@@ -238,6 +239,41 @@ t.test('a storage that is added later gets the snapshots from before', async t =
   const writer = writerFor(t, path, { storage: [local, remote] })
   await writer.settle()
   await waitForStates(writer, 'a', { local: 'STORED', remote: 'STORED' })
+})
+
+t.test('also where it answers later than the others, as a bucket does beside files', async t => {
+  const { path, local, remote } = await setUpOneOfTwo(t, 'local')
+  const list = remote.list.bind(remote)
+  remote.list = async function * (prefix) {
+    await sleep(300)
+    yield * list(prefix)
+  }
+  const writer = writerFor(t, path, { storage: [local, remote] })
+  writer.watchStorages()
+  await waitForStates(writer, 'a', { local: 'STORED', remote: 'STORED' })
+})
+
+t.test('a damaged page map is no copy, also where its pack has come with another snapshot', async t => {
+  const { path, writer, application, backups, local } = setUpTwo(t)
+  await writer.close()
+  const alone = writerFor(t, path, { storage: local })
+  const a = await alone.createSnapshot('a')
+  application.exec("UPDATE items SET text = 'changed' WHERE id = 1")
+  await alone.createSnapshot('b')
+  await alone.close()
+  const [line] = readFileSync(join(backups, 'app', 'snapshots', `${a.id}.json`), 'utf8').split('\n')
+  const { map } = JSON.parse(line as string)
+  const pack = join(backups, 'app', 'packs', map.pack, 'data.zst')
+  const bytes = readFileSync(pack)
+  bytes.writeUInt8(bytes.readUInt8(map.offset + 1) ^ 1, map.offset + 1)
+  rmSync(pack)
+  writeFileSync(pack, bytes)
+  const later = writerFor(t, path, { storage: [local, new LocalStorage(join(t.testdirName, 'later'), 'later')] })
+  await t.rejects(later.completeReplicas(), { code: 'FST_SNAPSHOT_DAMAGED' })
+  t.match(await statesOf(later, 'b'), { later: 'STORED' })
+  t.not((await statesOf(later, 'a')).later, 'STORED')
+  await later.completeReplicas().catch(() => {})
+  t.not((await statesOf(later, 'a')).later, 'STORED')
 })
 
 t.test('a storage that is not configured any more is left out', async t => {

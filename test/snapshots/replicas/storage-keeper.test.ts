@@ -107,3 +107,20 @@ t.test('what is not known may be in a storage that cannot be asked, and the erro
     await t.rejects(writer.getSnapshot(reference), { code: 'FST_SNAPSHOT_NOT_FOUND', message: /of database "app".*; storage remote could not be asked: .*down/ })
   }
 })
+
+t.test('a trial that the end of the application breaks off says nothing of the storage', async t => {
+  const { writer, remote, path, local } = setUpTwo(t)
+  const [begun, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  remote.beforePut = async () => {
+    begun.resolve()
+    await answer.promise
+  }
+  writer.watchStorages()
+  await begun.promise
+  const drained = writer.drain()
+  answer.resolve()
+  await drained
+  await writer.close()
+  const next = writerFor(t, path, { storage: [local, remote] })
+  t.match(next.health().storages, [{ storage: 'local' }, { storage: 'remote', isUp: null, error: null }])
+})

@@ -3,11 +3,12 @@ import t from 'tap'
 import type { StorageSettings } from '../../../src/options-storages.ts'
 import { errors } from '../../../src/index.ts'
 import { StorageListing } from '../../../src/snapshots/replicas/storage-listing.ts'
+import { testFolder } from '../../helpers/folder.ts'
 import { openContext } from '../../helpers/open-context.ts'
 import { RemoteStorage } from '../../helpers/remote-storage.ts'
 
 t.test('who looks again, or anew, while a listing is under way, waits for it and lists once more, whatever became of it', async t => {
-  const storage = new RemoteStorage(join(t.testdir(), 'remote'))
+  const storage = new RemoteStorage(join(testFolder(t), 'remote'))
   const { context } = openContext(t, { storage })
   const listing = new StorageListing(context, context.storages[0] as StorageSettings, new AbortController().signal)
   const { list } = storage

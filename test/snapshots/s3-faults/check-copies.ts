@@ -5,9 +5,13 @@ import { sha256OfFile } from '../../helpers/round-trip.ts'
 import { allSnapshots, bitsOf, countRequests, deployOnS3, nameOf, outcomeOf, trouble, type S3Server, type Trouble } from '../../helpers/s3-deployment.ts'
 import { keysOf } from '../../storage/conformance/helpers.ts'
 
+const KINDS = { 'that shares pages with earlier ones': 300_000, 'in parts': 6 * 2 ** 20 }
+type Kind = keyof typeof KINDS
+
 /** Copies are made in the background: whatever goes wrong there, a creation is COMPLETED at once, and in the end all is copied. */
-export function copyFaults (t: Test, server: S3Server, troubles: Trouble[]): void {
-  for (const [what, blobBytes] of Object.entries({ 'that shares pages with earlier ones': 300_000, 'in parts': 6 * 2 ** 20 })) {
+export function copyFaults (t: Test, server: S3Server, troubles: Trouble[], kinds = Object.keys(KINDS) as Kind[]): void {
+  for (const what of kinds) {
+    const blobBytes = KINDS[what]
     void t.test(`copying a snapshot ${what}`, async t => {
       const { application, proxy, writer, storages, direct, openUploads } = await deployOnS3(t, server, blobBytes)
       const local = new LocalStorage(join(t.testdirName, 'local'))

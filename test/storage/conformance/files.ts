@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Test } from 'tap'
 import { putFile } from '../../../src/storage/put-file.ts'
 import { keysOf, read, text, type Declare } from './helpers.ts'
+import { testFolder } from '../../helpers/folder.ts'
 
 /** A complete file, as an engine leaves it, in a folder of its own. */
 function makeFile (t: Test, content: string, parent = tmpdir()): string {
@@ -15,7 +16,7 @@ function makeFile (t: Test, content: string, parent = tmpdir()): string {
 
 export function puttingFiles (promise: Declare): void {
   promise('a local file is stored, from whatever disk it is on', async (t, storage) => {
-    for (const parent of [t.testdir(), '/dev/shm', tmpdir()].filter(existsSync)) {
+    for (const parent of [testFolder(t), '/dev/shm', tmpdir()].filter(existsSync)) {
       t.same(await putFile(storage, 'app/object', makeFile(t, `from ${parent}`, parent), {}), { bytes: 5 + parent.length })
       t.equal(await text(storage, 'app/object'), `from ${parent}`)
     }
@@ -23,7 +24,7 @@ export function puttingFiles (promise: Declare): void {
   })
 
   promise('with ifAbsent a local file replaces no object', async (t, storage) => {
-    await putFile(storage, 'app/object', makeFile(t, 'first', t.testdir()), { ifAbsent: true })
+    await putFile(storage, 'app/object', makeFile(t, 'first', testFolder(t)), { ifAbsent: true })
     await t.rejects(putFile(storage, 'app/object', makeFile(t, 'second', t.testdirName), { ifAbsent: true }), { code: 'FST_SNAPSHOT_STORAGE_EXISTS' })
     t.equal(await text(storage, 'app/object'), 'first')
   })

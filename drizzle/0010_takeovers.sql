@@ -1,0 +1,3 @@
+ALTER TABLE `snapshots` ADD `takeovers` integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+DROP VIEW `Snapshot`;--> statement-breakpoint
+CREATE VIEW `Snapshot` AS select "id", "database", "name", "status", "trigger", "source", "sequence", "createdAt", "completedAt", "lastRestoredAt", "verifiedAt", "deletedAt", "size", "storedSize", "checksum", "checksumAlgorithm", "integrity", "pageSize", "pageCount", "durationMs", "pinned", "labels", "marksRevision", "parentId", "encrypted", "replicas", "error", "sourceHost", "freePages", "checkedAt", "takeovers" from "snapshots" where "snapshots"."deletedAt" is null;
