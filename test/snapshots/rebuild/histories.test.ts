@@ -37,8 +37,8 @@ class Host {
   writer: SnapshotWriter
   /** Null until the first snapshot tells it. */
   source: string | null = null
-  /** How often its files were lost. */
-  life = 0
+  /** Snapshots that it takes for its own: what another one took over it learns of at its next look. */
+  readonly believed = new Set<string>()
   readonly #open: () => SnapshotWriter
 
   constructor (folder: string, root: string, hasLocal: boolean, make: (path: string, options: object) => SnapshotWriter) {
@@ -57,7 +57,6 @@ class Host {
 
   async lose (keepsSource: boolean, keepsFiles: boolean): Promise<void> {
     await loseCatalog(this)
-    if (!keepsFiles) this.life++
     if (!keepsSource) {
       rmSync(join(this.snapshotDir, '.source'), { force: true })
       this.source = null
@@ -84,17 +83,16 @@ t.test('two deployments, losses and takeovers: what is listed, what restores and
     const root = join(folder, 'remote')
     const hosts = ['one', 'two'].map(name => new Host(join(folder, name), root, hasLocal, (path, options) => builtWriterFor(t, path, options))) as [Host, Host]
     const model = new Map<string, Known>()
-    const makers = new Map<string, { maker: Host, life: number }>()
-    // What a machine that still has its files does not know of a takeover is in docs/storages.md.
-    const mayDelete = (host: Host, id: string): boolean => {
-      const { maker, life } = makers.get(id) as { maker: Host, life: number }
-      return !hasLocal || maker === host || maker.life !== life
+    const looked = (host: Host): void => {
+      for (const [id, { owner }] of model) if (owner !== host.source) host.believed.delete(id)
     }
+    // What becomes of a snapshot that another deployment, which lives, still takes for its own is in docs/storages.md.
+    const mayDelete = (host: Host, id: string): boolean => hosts.every(other => other === host || !other.believed.has(id))
     const note = async (host: Host, id: string, text: string, isScheduled: boolean): Promise<void> => {
       const { source } = await host.writer.getSnapshot(id)
       host.source = source
       model.set(id, { owner: source, text, pinned: false, labels: {}, isScheduled })
-      makers.set(id, { maker: host, life: host.life })
+      host.believed.add(id)
     }
     const expect = (what: string, actual: unknown, expected: unknown): void => {
       if (JSON.stringify(actual) !== JSON.stringify(expected)) throw new Error(`${what}: ${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}`)
@@ -111,19 +109,25 @@ t.test('two deployments, losses and takeovers: what is listed, what restores and
           if ([...model].some(([id, known]) => known.owner === host.source && known.isScheduled && !mayDelete(host, id))) continue
           // Retention counts what a deployment knows to be its own.
           await writer.rebuildCatalog()
+          looked(host)
           await note(host, (await writer.createScheduledSnapshot(2)).id, text, true)
           const own = [...model].filter(([, known]) => known.owner === host.source && known.isScheduled && !known.pinned)
           const listed = (await allOf(writer)).filter(({ id }) => own.some(([known]) => known === id)).map(({ id }) => id)
           expect('what retention keeps', listed.length, Math.min(2, own.length))
           for (const [id] of own) if (!listed.includes(id)) model.delete(id)
-        } else if (step.does === 'look') await writer.rebuildCatalog()
-        else if (step.does === 'adopt') {
+        } else if (step.does === 'look') {
+          await writer.rebuildCatalog()
+          looked(host)
+        } else if (step.does === 'adopt') {
           if (host.source === null) continue
           const others = [...model.values()].filter(({ owner }) => owner !== host.source)
           expect('how many were taken over', await writer.adoptSnapshots(), others.length)
           for (const known of others) known.owner = host.source
-        } else if (step.does === 'lose') await host.lose(step.keepsSource, step.keepsFiles)
-        else {
+          for (const id of model.keys()) host.believed.add(id)
+        } else if (step.does === 'lose') {
+          await host.lose(step.keepsSource, step.keepsFiles)
+          if (!hasLocal || !step.keepsFiles || !step.keepsSource) looked(host)
+        } else {
           const [id, known] = [...model][step.which % Math.max(1, model.size)] ?? []
           if (id === undefined || known === undefined) continue
           const isOwn = known.owner === host.source
