@@ -22,9 +22,9 @@ async function prepare (t: Test, journalMode: JournalMode): Promise<{ path: stri
   return { path, recovery: join(path, '..', 'recovery'), writer, application }
 }
 
-/** Waits until the engine that applies a restore has looked at the database and opened its files, SQLite's descriptor apart. */
-async function untilApplying (path: string): Promise<void> {
-  await until('the engine has opened the database twice', () => enginesOf(process.pid).some(pid => getPriority(pid) === getPriority() && descriptorsOf(pid, path) >= 2))
+/** Waits until the engine that applies a restore has opened the database so often: to look at its header, by SQLite, and for its pages. */
+async function untilApplying (path: string, times = 3): Promise<void> {
+  await until(`the engine has opened the database ${times} times`, () => enginesOf(process.pid).some(pid => getPriority(pid) === getPriority() && descriptorsOf(pid, path) >= times))
 }
 
 const ordersIn = (path: string): number => Number(query(path, "SELECT count(*) FROM sqlite_schema WHERE name = 'orders'")) === 0 ? 0 : Number(query(path, 'SELECT count(*) FROM orders'))
@@ -137,14 +137,16 @@ t.test('a database that appears while it is restored to an empty place is not ov
   else t.equal(query(path, 'SELECT count(*) FROM items'), 100)
 })
 
-t.test('a database that vanishes while it is restored leaves its content in the pre-restore backup', async t => {
-  const { path, writer, application } = await prepare(t, 'wal')
-  application.exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1), (2); COMMIT; BEGIN IMMEDIATE')
-  const restoring = writer.restoreFromSnapshot('before')
-  await untilApplying(path)
-  for (const suffix of ['', '-wal', '-shm']) renameSync(path + suffix, `${path}.gone${suffix}`)
-  application.close()
-  const { preRestoreBackup } = await restoring
-  t.equal(ordersIn(String(preRestoreBackup)), 2)
-  t.equal(query(path, 'SELECT count(*) FROM items'), 100)
-})
+for (const [when, times] of [['while it is opened for a restore', 1], ['while a restore waits for its lock', 3]] as const) {
+  t.test(`a database that vanishes ${when} leaves its content in the pre-restore backup`, async t => {
+    const { path, writer, application } = await prepare(t, 'wal')
+    application.exec('CREATE TABLE orders (id); INSERT INTO orders VALUES (1), (2); COMMIT; BEGIN IMMEDIATE')
+    const restoring = writer.restoreFromSnapshot('before')
+    await untilApplying(path, times)
+    for (const suffix of ['', '-wal', '-shm']) renameSync(path + suffix, `${path}.gone${suffix}`)
+    application.close()
+    const { preRestoreBackup } = await restoring
+    t.equal(ordersIn(String(preRestoreBackup)), 2)
+    t.equal(query(path, 'SELECT count(*) FROM items'), 100)
+  })
+}

@@ -4,15 +4,16 @@ import Database from 'better-sqlite3'
 import { BusyError, codeOf, DatabaseLockedError } from '../../errors.ts'
 import { LockFile } from '../../lock-file.ts'
 import { pause } from '../ask-often.ts'
-import { kindOf, makeAlike, type Kind } from '../database-kind.ts'
-import { LivePages } from '../pages/live-pages.ts'
+import { makeAlike, type Kind } from '../database-kind.ts'
+import type { LivePages } from '../pages/live-pages.ts'
 import { noteChecksum } from './backup-checksum.ts'
+import { lookAtLive } from './look-at-live.ts'
 import { makeDurable } from './make-durable.ts'
 import { placeImage } from './place-image.ts'
 import { completeSafetyCopy, placeSafetyCopy, writeDurably, type SafetyCopy } from './safety-copy.ts'
 import { currentPages, requireCurrent, TargetChanged } from './target-changed.ts'
 import type { FileSwap } from './swap-files.ts'
-import { explainedAsync, openTarget } from '../target-database.ts'
+import { explainedAsync } from '../target-database.ts'
 import type { FileState } from '../pages/file-state.ts'
 import { step } from '../../step.ts'
 
@@ -80,11 +81,9 @@ function placeNew (input: ApplyImageInput): ApplyImageResult {
 async function replaceContent (input: ApplyImageInput, deadline: number): Promise<ApplyImageResult> {
   const { target, image, safetyCopy } = input
   if (safetyCopy === null) throw new Error(`a database has appeared at ${target.path} meanwhile; restore again`)
-  const live = openTarget(target)
+  const { database: live, kind, pages } = lookAtLive(target)
   let source: Database.Database | undefined
   try {
-    const kind = kindOf(live)
-    const pages = new LivePages(live.name, kind)
     makeAlike(image, kind, input.name)
     source = new Database(image, { readonly: true })
     const since = await copyIntoLive(input, safetyCopy, live, source, pages, kind, deadline)
