@@ -150,6 +150,15 @@ export const scheduledRuns = sqliteTable('scheduledRuns', {
   claimedBy: integer().notNull()
 }, table => [primaryKey({ columns: [table.database, table.job, table.scheduledFor] })])
 
+/** Of each job of the schedule that failed when it last ran, why. */
+export const failedJobs = sqliteTable('failedJobs', {
+  database: text().notNull(),
+  job: text().notNull(),
+  startedAt: text().notNull(),
+  failedAt: text().notNull(),
+  message: text().notNull()
+}, table => [primaryKey({ columns: [table.database, table.job] })])
+
 /** Databases whose application takes no changes for now. */
 export const maintenance = sqliteTable('maintenance', {
   database: text().primaryKey(),

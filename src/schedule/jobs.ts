@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AsyncTask, CronJob, type ToadScheduler } from 'toad-scheduler'
+import { keepFailedJobs, recordJobDone, recordJobFailed } from '../catalog/failed-jobs.ts'
 import { claimRun, lastClaimed, releaseRun } from '../catalog/scheduled-runs.ts'
 import { codeOf, messageOf, OptionError } from '../errors.ts'
 import { optionName } from '../options-names.ts'
@@ -125,17 +126,33 @@ export class ScheduledJobs {
 
   /** @returns false where it could not begin */
   async #run (job: ScheduledJob): Promise<boolean> {
-    const { lane, run, failed } = JOBS[job]
+    const { catalog, logger, settings: { databaseName } } = this.#context
+    const { failed } = JOBS[job]
+    const startedAt = new Date().toISOString()
     for (let tries = 1; ; tries++) {
-      try {
-        await this.#context.queue.whenOver() // no other database is to wait in the lane for this one
-        await lane.run(async () => await run(this.#writer))
+      const error = await this.#try(job)
+      if (error === null) {
+        if (catalog.isOpen) recordJobDone(catalog, databaseName, job)
         return true
-      } catch (error) {
-        this.#context.logger.warn({ err: error }, `${failed}: ${messageOf(error)}`)
-        if (!CANNOT_BEGIN.has(String(codeOf(error)))) return true
-        if (tries === this.#patience.tries || !await this.#pause(this.#patience.pauseMs)) return false
       }
+      logger.warn({ err: error }, `${failed}: ${messageOf(error)}`)
+      const couldBegin = !CANNOT_BEGIN.has(String(codeOf(error)))
+      if (!couldBegin && tries < this.#patience.tries && await this.#pause(this.#patience.pauseMs)) continue
+      // The end of the process is no failure.
+      if (!this.#stopped.signal.aborted) recordJobFailed(catalog, { database: databaseName, job, startedAt, failedAt: new Date().toISOString(), message: `${failed}: ${messageOf(error)}` })
+      return couldBegin
+    }
+  }
+
+  /** @returns why it failed, or null */
+  async #try (job: ScheduledJob): Promise<unknown> {
+    const { lane, run } = JOBS[job]
+    try {
+      await this.#context.queue.whenOver() // no other database is to wait in the lane for this one
+      await lane.run(async () => await run(this.#writer))
+      return null
+    } catch (error) {
+      return error
     }
   }
 
@@ -145,7 +162,9 @@ export class ScheduledJobs {
   }
 
   async #settle (): Promise<void> {
+    const { catalog, settings: { databaseName } } = this.#context
     try {
+      keepFailedJobs(catalog, databaseName, [...this.#ticks.keys()])
       await this.#writer.settle()
     } catch (error) {
       this.#context.logger.warn({ err: error }, `What an earlier process left was not settled yet: ${messageOf(error)}`)
