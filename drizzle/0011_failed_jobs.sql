@@ -1,7 +1,6 @@
 CREATE TABLE `failedJobs` (
 	`database` text NOT NULL,
 	`job` text NOT NULL,
-	`startedAt` text NOT NULL,
 	`failedAt` text NOT NULL,
 	`message` text NOT NULL,
 	PRIMARY KEY(`database`, `job`)

@@ -1,10 +1,10 @@
-import { and, eq, notInArray } from 'drizzle-orm'
+import { and, eq } from 'drizzle-orm'
 import type { Catalog } from './catalog.ts'
 import { failedJobs } from './schema.ts'
 
 export type FailedJob = typeof failedJobs.$inferSelect
 
-/** Keeps why a job of the schedule failed, until it succeeds. */
+/** Keeps why a job of the schedule failed, until it is done, by whomever. */
 export function recordJobFailed (catalog: Catalog, row: FailedJob): void {
   catalog.write(change => change.insert(failedJobs).values(row).onConflictDoUpdate({ target: [failedJobs.database, failedJobs.job], set: row }).run())
 }
@@ -13,9 +13,9 @@ export function recordJobDone (catalog: Catalog, database: string, job: string):
   if (listFailedJobs(catalog, database).some(failed => failed.job === job)) catalog.write(change => change.delete(failedJobs).where(and(eq(failedJobs.database, database), eq(failedJobs.job, job))).run())
 }
 
-/** What is scheduled no more cannot succeed any more. */
+/** What is scheduled no more is not waited for. */
 export function keepFailedJobs (catalog: Catalog, database: string, jobs: string[]): void {
-  catalog.write(change => change.delete(failedJobs).where(and(eq(failedJobs.database, database), notInArray(failedJobs.job, jobs))).run())
+  for (const { job } of listFailedJobs(catalog, database)) if (!jobs.includes(job)) recordJobDone(catalog, database, job)
 }
 
 export function listFailedJobs (catalog: Catalog, database: string): FailedJob[] {

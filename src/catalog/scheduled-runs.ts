@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { and, desc, eq, lt, lte } from 'drizzle-orm'
+import { BusyError } from '../errors.ts'
 import type { Catalog } from './catalog.ts'
 import { scheduledRuns } from './schema.ts'
 
@@ -13,6 +14,7 @@ const PAUSE_MS = 100
 /**
  * Claims a run of the schedule: of all processes, one gets it. Nobody waits for it, and if its process dies the next tick is
  * another run. Where the disk takes no more, each process gets it: two snapshots are better than none.
+ * @throws FST_SNAPSHOT_BUSY where another process holds the catalog for seconds
  */
 export async function claimRun (catalog: Catalog, database: string, job: string, tick: Date): Promise<boolean> {
   const scheduledFor = tick.toISOString()
@@ -27,7 +29,7 @@ export async function claimRun (catalog: Catalog, database: string, job: string,
     if (isClaimed !== undefined) return isClaimed
     await sleep(PAUSE_MS)
   }
-  return false
+  throw new BusyError()
 }
 
 /** Gives a claim back of a run that could not begin: it is made up for after the next start. */

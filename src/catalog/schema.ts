@@ -154,7 +154,6 @@ export const scheduledRuns = sqliteTable('scheduledRuns', {
 export const failedJobs = sqliteTable('failedJobs', {
   database: text().notNull(),
   job: text().notNull(),
-  startedAt: text().notNull(),
   failedAt: text().notNull(),
   message: text().notNull()
 }, table => [primaryKey({ columns: [table.database, table.job] })])

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AsyncTask, CronJob, type ToadScheduler } from 'toad-scheduler'
-import { keepFailedJobs, recordJobDone, recordJobFailed } from '../catalog/failed-jobs.ts'
+import { keepFailedJobs, recordJobFailed } from '../catalog/failed-jobs.ts'
 import { claimRun, lastClaimed, releaseRun } from '../catalog/scheduled-runs.ts'
 import { codeOf, messageOf, OptionError } from '../errors.ts'
 import { optionName } from '../options-names.ts'
@@ -83,6 +83,7 @@ export class ScheduledJobs {
 
   /** Starts the schedules, and in the background what is due at the start. */
   start (scheduler: ToadScheduler): void {
+    void this.#track(this.#forgetOthers())
     for (const job of this.#cronJobs) scheduler.addCronJob(job)
     void this.#track(this.#settle())
     this.#writer.watchStorages()
@@ -120,27 +121,36 @@ export class ScheduledJobs {
   async #take (job: ScheduledJob, ticks: Ticks, tick: Date): Promise<void> {
     const { catalog, settings: { databaseName } } = this.#context
     if (!await this.#pause(ticks.delayMs(databaseName, tick, this.#schedule.jitter))) return
-    if (!await claimRun(catalog, databaseName, job, tick)) return
+    try {
+      if (!await claimRun(catalog, databaseName, job, tick)) return
+    } catch (error) {
+      this.#noteFailed(job, error)
+      throw error
+    }
     if (!await this.#run(job) && catalog.isOpen) releaseRun(catalog, databaseName, job, tick)
   }
 
   /** @returns false where it could not begin */
   async #run (job: ScheduledJob): Promise<boolean> {
-    const { catalog, logger, settings: { databaseName } } = this.#context
-    const { failed } = JOBS[job]
-    const startedAt = new Date().toISOString()
     for (let tries = 1; ; tries++) {
       const error = await this.#try(job)
-      if (error === null) {
-        if (catalog.isOpen) recordJobDone(catalog, databaseName, job)
-        return true
-      }
-      logger.warn({ err: error }, `${failed}: ${messageOf(error)}`)
+      if (error === null) return true // the operation has noted that it was done
+      this.#context.logger.warn({ err: error }, `${JOBS[job].failed}: ${messageOf(error)}`)
       const couldBegin = !CANNOT_BEGIN.has(String(codeOf(error)))
       if (!couldBegin && tries < this.#patience.tries && await this.#pause(this.#patience.pauseMs)) continue
-      // The end of the process is no failure.
-      if (!this.#stopped.signal.aborted) recordJobFailed(catalog, { database: databaseName, job, startedAt, failedAt: new Date().toISOString(), message: `${failed}: ${messageOf(error)}` })
+      this.#noteFailed(job, error)
       return couldBegin
+    }
+  }
+
+  /** For the health. The end of the process is no failure. */
+  #noteFailed (job: ScheduledJob, error: unknown): void {
+    const { catalog, logger, settings: { databaseName } } = this.#context
+    if (this.#stopped.signal.aborted || !catalog.isOpen) return
+    try {
+      recordJobFailed(catalog, { database: databaseName, job, failedAt: new Date().toISOString(), message: `${JOBS[job].failed}: ${messageOf(error)}` })
+    } catch (error) {
+      logger.warn({ err: error }, `What the schedule could not do was not noted: ${messageOf(error)}`)
     }
   }
 
@@ -161,10 +171,13 @@ export class ScheduledJobs {
     return await sleep(milliseconds, true, { signal: this.#stopped.signal }).catch(() => false)
   }
 
-  async #settle (): Promise<void> {
+  async #forgetOthers (): Promise<void> {
     const { catalog, settings: { databaseName } } = this.#context
+    keepFailedJobs(catalog, databaseName, [...this.#ticks.keys()])
+  }
+
+  async #settle (): Promise<void> {
     try {
-      keepFailedJobs(catalog, databaseName, [...this.#ticks.keys()])
       await this.#writer.settle()
     } catch (error) {
       this.#context.logger.warn({ err: error }, `What an earlier process left was not settled yet: ${messageOf(error)}`)

@@ -3,6 +3,7 @@ import type { CheckMode } from '../engine/check-integrity.ts'
 import { DatabaseMissingError } from '../errors.ts'
 import { tellHook } from './call-hook.ts'
 import type { SnapshotContext } from './context.ts'
+import { noteJobDone } from './note-job-done.ts'
 import type { DatabaseIntegrity } from './outcomes.ts'
 
 /**
@@ -22,6 +23,7 @@ export async function checkLiveDatabase (context: SnapshotContext, mode: CheckMo
     durationMs: Math.round(performance.now() - started)
   }
   recordIntegrityCheck(catalog, integrity)
+  noteJobDone(context, 'integrity')
   if (!isHealthy) tellHook(context, 'onIntegrityFailed', integrity)
   return integrity
 }

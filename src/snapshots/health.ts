@@ -1,6 +1,5 @@
-import type { Catalog } from '../catalog/catalog.ts'
 import { listDrills } from '../catalog/drills.ts'
-import { listFailedJobs, type FailedJob } from '../catalog/failed-jobs.ts'
+import { listFailedJobs } from '../catalog/failed-jobs.ts'
 import { lastIntegrityCheck } from '../catalog/integrity-checks.ts'
 import { readMetric } from '../catalog/metric-values.ts'
 import { countIncomplete, type ReplicaCount } from '../catalog/replicas.ts'
@@ -17,43 +16,46 @@ const LATE_MS = 15 * 60_000
 
 /** The state of the database and its snapshots, from the catalog alone: cheap enough for every probe. */
 export function healthOf (context: SnapshotContext): Health {
+  let damage: string[] = []
   try {
-    return healthIn(context)
+    damage = damageOf(context)
+    return healthIn(context, damage)
   } catch (error) {
-    if (codeOf(error) !== 'FST_SNAPSHOT_CATALOG_UNUSABLE') throw error
+    if (codeOf(error) === 'FST_SNAPSHOT_CANCELLED') throw error
     // The application works all the same, and other databases have nothing to do with it.
-    return { status: 'degraded', database: context.settings.databaseName, reasons: [messageOf(error)], maintenance: null, storages: [], sources: [] }
+    return { status: damage.length > 0 ? 'unhealthy' : 'degraded', database: context.settings.databaseName, reasons: [...damage, messageOf(error)], maintenance: null, storages: [], sources: [] }
   }
 }
 
-function healthIn (context: SnapshotContext): Health {
-  const { catalog, target, settings: { databaseName: database } } = context
-  const integrity = lastIntegrityCheck(catalog, database)
+/** What is wrong with the database, as last checked. */
+function damageOf ({ catalog, target, settings: { databaseName } }: SnapshotContext): string[] {
+  const integrity = lastIntegrityCheck(catalog, databaseName)
+  if (integrity === undefined || integrity.isHealthy) return []
+  const what = foundMissing(integrity, target.path) ? 'was missing' : 'failed its integrity check'
+  return integrity.errors.map(error => `The database ${what} at ${integrity.checkedAt}: ${error}`)
+}
+
+function healthIn (context: SnapshotContext, damage: string[]): Health {
+  const { catalog, settings: { databaseName: database } } = context
   const incomplete = countIncomplete(catalog, database)
   const storages = context.storages.map(({ storage }) => healthOfStorage(context, storage.name, incomplete))
   const maintenance = readMaintenance(catalog, database)
   const rest = { database, maintenance, storages, sources: otherSources(catalog, database) }
-  if (integrity?.isHealthy === false) {
-    const what = foundMissing(integrity, target.path) ? 'was missing' : 'failed its integrity check'
-    return { status: 'unhealthy', reasons: integrity.errors.map(error => `The database ${what} at ${integrity.checkedAt}: ${error}`), ...rest }
-  }
-  const drill = listDrills(catalog, database, 1)[0]
+  if (damage.length > 0) return { status: 'unhealthy', reasons: damage, ...rest }
   const creation = lastEndedCreation(catalog, database)
-  const reasons = reasonsOfSchedule(catalog, database, { snapshots: creation?.createdAt, integrity: integrity?.checkedAt, drill: drill?.startedAt })
+  const reasons: string[] = []
   if (creation?.status === 'FAILED') reasons.push(`The last snapshot failed at ${String(creation.completedAt)}: ${String(creation.error?.message)}`)
+  // A snapshot of the schedule that failed is told already.
+  const failedJobs = listFailedJobs(catalog, database).filter(({ job }) => job !== 'snapshots' || creation?.status !== 'FAILED')
+  reasons.push(...failedJobs.map(({ failedAt, message }) => `The schedule failed at ${failedAt}: ${message}`))
   if (!catalog.isSaved) reasons.push('The catalog cannot be written; its changes are kept in memory until the disk takes them')
+  const drill = listDrills(catalog, database, 1)[0]
   if (drill?.isSuccess === false) reasons.push(`The restore rehearsed at ${drill.startedAt} failed: ${String(drill.error)}`)
   const held = readMetric(catalog, database, 'snapshot_retention_held').get('') ?? 0
   if (held > 0) reasons.push(`Snapshots that retention holds, as the newest one is so much smaller: ${held}. If the database became smaller on purpose, apply the retention with includeHeld`)
   if (maintenance !== null) reasons.push(`The application takes no changes since ${maintenance.since}: ${maintenance.reason}`)
   reasons.push(...storages.flatMap(storage => reasonsOf(storage, incomplete)))
   return { status: reasons.length === 0 ? 'ok' : 'degraded', reasons, ...rest }
-}
-
-/** Jobs that failed when they last ran, but for those that were done since, be it by hand; what failed in them is told by itself. */
-function reasonsOfSchedule (catalog: Catalog, database: string, doneAt: Record<string, string | undefined>): string[] {
-  const isLatest = ({ job, startedAt }: FailedJob): boolean => (doneAt[job] ?? '') < startedAt
-  return listFailedJobs(catalog, database).filter(isLatest).map(({ failedAt, message }) => `The schedule failed at ${failedAt}: ${message}`)
 }
 
 function healthOfStorage ({ catalog, settings: { databaseName } }: SnapshotContext, storage: string, incomplete: readonly ReplicaCount[]): StorageHealth {

@@ -14,6 +14,7 @@ import { healthOf } from './health.ts'
 import { listSnapshots } from './list-snapshots.ts'
 import { maintenanceState } from './maintenance-state.ts'
 import { MaintenanceMode } from './maintenance.ts'
+import { noteJobDone } from './note-job-done.ts'
 import type { FileRestoreResult, Health, RebuildResult, RestoreResult, TablesRestoreResult, Verification } from './outcomes.ts'
 import { adoptSnapshots } from './rebuild/adopt-snapshots.ts'
 import { Replicas } from './replicas/replicas.ts'
@@ -274,6 +275,7 @@ export class SnapshotWriter {
     await this.#replicas.knownIfLost()
     return await this.#run(async signal => {
       const snapshot = await createSnapshot(this.#context, request, signal)
+      noteJobDone(this.#context, 'snapshots')
       await applyAfterCreation(this.#context, signal, policy)
       return snapshot
     })

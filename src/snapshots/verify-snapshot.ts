@@ -10,6 +10,7 @@ import { checkPackEnds } from './check-pack-ends.ts'
 import type { SnapshotContext } from './context.ts'
 import { correctMarks, correctRow } from './correct-row.ts'
 import { presentSnapshot } from './find-snapshot.ts'
+import { noteJobDone } from './note-job-done.ts'
 import type { ReplicaVerification, Verification } from './outcomes.ts'
 import { readStored } from './replicas/read-stored.ts'
 import { requireRestorable } from './restore-snapshot.ts'
@@ -37,6 +38,7 @@ export async function verifySnapshot (context: SnapshotContext, row: SnapshotRow
   const isHealthy = replicas.every(replica => replica.isHealthy !== false)
   const errors = replicas.flatMap(({ storage, errors }) => replicas.length === 1 ? errors : errors.map(error => `${storage}: ${error}`))
   recordVerified(context.catalog, row, isHealthy, checkedAt)
+  noteJobDone(context, 'verify')
   return { snapshot: row.name, id: row.id, isHealthy, errors, replicas, checkedAt, durationMs: Math.round(performance.now() - started) }
 }
 
@@ -44,12 +46,16 @@ export async function verifySnapshot (context: SnapshotContext, row: SnapshotRow
 export async function verifyNext (context: SnapshotContext, signal: AbortSignal): Promise<Verification | null> {
   const { catalog, settings: { databaseName } } = context
   const next = nextToVerify(catalog, databaseName)
-  if (next === undefined) return null
+  if (next === undefined) {
+    noteJobDone(context, 'verify')
+    return null
+  }
   const row = presentSnapshot(context, next.id)
   recordLookedAt(catalog, row.id, new Date().toISOString())
   try {
     return await verifySnapshot(context, row, signal)
   } catch (error) {
+    if (codeOf(error) === 'FST_SNAPSHOT_NOT_FOUND') return await verifyNext(context, signal) // deleted meanwhile
     if (codeOf(error) === 'FST_SNAPSHOT_BUSY') recordLookedAt(catalog, row.id, row.checkedAt) // the reading did not begin
     throw error
   }

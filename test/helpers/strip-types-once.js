@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { hash, randomUUID } from 'node:crypto'
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import * as nodeModule from 'node:module'
 import { join } from 'node:path'
@@ -23,11 +23,19 @@ function stripped (source) {
     return readFileSync(kept, 'utf8')
   } catch {
     const code = stripTypes(source)
-    mkdirSync(FOLDER, { recursive: true })
-    writeFileSync(`${kept}.${process.pid}`, code)
-    renameSync(`${kept}.${process.pid}`, kept) // another process may read it
+    keep(kept, code)
     return code
   }
+}
+
+/** Complete at once, as another process may read it. */
+function keep (file, code) {
+  const partial = `${file}.${randomUUID()}`
+  try {
+    mkdirSync(FOLDER, { recursive: true })
+    writeFileSync(partial, code)
+    renameSync(partial, file)
+  } catch {} // every process strips for itself then
 }
 
 /** Without the warning that this is experimental, which Node does not give for what it strips itself. */

@@ -2,21 +2,17 @@ import Database from 'better-sqlite3'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { AsyncTask, CronJob, ToadScheduler } from 'toad-scheduler'
-import { errors, LocalStorage, SnapshotWriter, type ScheduleOptions, type Snapshot, type SnapshotsPluginOptions } from '../../src/index.ts'
+import { AsyncTask, CronJob } from 'toad-scheduler'
+import { LocalStorage, type ScheduleOptions, type Snapshot, type SnapshotsPluginOptions } from '../../src/index.ts'
 import { LockFile } from '../../src/lock-file.ts'
-import type { Logger } from '../../src/logger.ts'
-import { pluginSettings } from '../../src/options.ts'
-import { ScheduledJobs } from '../../src/schedule/jobs.ts'
-import { SnapshotContext } from '../../src/snapshots/context.ts'
 import { customHost, type CustomHost } from '../helpers/custom-host.ts'
 import { makeDatabase } from '../helpers/databases.ts'
 import { testFolder } from '../helpers/folder.ts'
+import { hindered } from '../helpers/hindered.ts'
 import { holdLock, withRollbackJournal } from '../helpers/locked.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 const EVERY_SECOND = '* * * * * *'
-const YEARLY = '0 0 1 1 *'
 const SNAPSHOTS_ONLY: ScheduleOptions = { snapshots: EVERY_SECOND, integrity: false }
 
 async function hostWith (t: Test, plugin: SnapshotsPluginOptions): Promise<CustomHost> {
@@ -180,72 +176,19 @@ t.test('a scheduled snapshot that still waits when the application closes is lef
   catalog.close()
 })
 
-/** A check of the integrity at the start that another process is always in the way of. */
-async function hindered (t: Test, patience: { tries: number, pauseMs: number }): Promise<{ jobs: ScheduledJobs, writer: SnapshotWriter, log: () => number, again: (schedule?: ScheduleOptions) => ScheduledJobs }> {
-  const path = join(testFolder(t), 'app.db')
-  makeDatabase(path).close()
-  let warnings = 0
-  const logger = { debug: () => {}, info: () => {}, warn: () => { warnings++ }, error: () => {} } as unknown as Logger
-  const settingsWith = (schedule: ScheduleOptions): ReturnType<typeof pluginSettings> => pluginSettings({ database: path, auth: false, probeStorage: false, schedule: { snapshots: false, retention: false, verify: false, drill: false, ...schedule }, logger })
-  const context = new SnapshotContext(settingsWith({ integrity: YEARLY }))
-  const writer = new SnapshotWriter(context as never)
-  t.teardown(async () => { await writer.close() })
-  writer.recovery.validateDatabaseIntegrity = async () => { throw new errors.BusyError() }
-  const again = (schedule: ScheduleOptions = {}): ScheduledJobs => {
-    const jobs = new ScheduledJobs(context, writer, settingsWith({ integrity: YEARLY, ...schedule }), patience)
-    jobs.start(new ToadScheduler())
-    return jobs
-  }
-  return { jobs: again(), writer, log: () => warnings, again }
-}
-
 t.test('what cannot begin is tried again for a while, and then left out', async t => {
-  const { jobs, log } = await hindered(t, { tries: 3, pauseMs: 10 })
+  const { jobs, warnings } = await hindered(t, { tries: 3, pauseMs: 10 })
   await jobs.drain()
-  t.equal(log(), 3)
+  t.equal(warnings.length, 3)
   jobs.stop()
-})
-
-t.test('what the schedule could not do is in the health until it is done, by itself or by hand, or scheduled no more', async t => {
-  const { jobs, writer, again } = await hindered(t, { tries: 1, pauseMs: 10 })
-  const validate = writer.recovery.validateDatabaseIntegrity
-  const failed = { status: 'degraded', reasons: [/^The schedule failed at \d{4}-.*Z: The integrity of the database could not be checked: Another /] }
-  await jobs.drain()
-  jobs.stop()
-  t.match(writer.health(), failed)
-
-  Reflect.deleteProperty(writer.recovery, 'validateDatabaseIntegrity')
-  await writer.recovery.validateDatabaseIntegrity()
-  t.match(writer.health(), { status: 'ok', reasons: [] }, 'by hand')
-
-  writer.recovery.validateDatabaseIntegrity = validate
-  const hinderedAgain = again()
-  await hinderedAgain.drain()
-  hinderedAgain.stop()
-  t.match(writer.health(), failed)
-  Reflect.deleteProperty(writer.recovery, 'validateDatabaseIntegrity')
-  const unhindered = again()
-  await unhindered.drain()
-  unhindered.stop()
-  t.match(writer.health(), { status: 'ok', reasons: [] }, 'by itself')
-
-  writer.recovery.validateDatabaseIntegrity = validate
-  const last = again()
-  await last.drain()
-  last.stop()
-  t.match(writer.health(), failed)
-  const without = again({ integrity: false })
-  await without.drain()
-  without.stop()
-  t.match(writer.health(), { status: 'ok', reasons: [] }, 'scheduled no more')
 })
 
 t.test('the end of the application ends the pause before another try', async t => {
-  const { jobs, writer, log } = await hindered(t, { tries: 3, pauseMs: 60_000 })
-  await waitUntil('the first try has failed', () => log() === 1)
+  const { jobs, writer, warnings } = await hindered(t, { tries: 3, pauseMs: 60_000 })
+  await waitUntil('the first try has failed', () => warnings.length === 1)
   jobs.stop()
   await jobs.drain()
-  t.equal(log(), 1)
+  t.equal(warnings.length, 1)
   t.match(writer.health(), { status: 'ok' }, 'which is no failure')
 })
 

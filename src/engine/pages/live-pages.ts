@@ -23,7 +23,8 @@ export class LivePages {
   constructor (path: string, kind: Kind) {
     this.#path = path
     this.#kind = kind
-    this.#files = FILES.map(suffix => openIfThere(path + suffix))
+    // Without the database itself there is nothing to compare with: its log, left alone, would be an empty database's.
+    this.#files = [openSync(path, 'r'), openIfThere(`${path}-wal`), openIfThere(`${path}-shm`)]
   }
 
   /** Descriptors whose bytes a durable commit must have on disk: the log's first. */

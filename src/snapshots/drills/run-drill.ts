@@ -11,6 +11,7 @@ import type { SnapshotStorage } from '../../storage/snapshot-storage.ts'
 import type { SnapshotContext } from '../context.ts'
 import { requireRoom } from '../disk-space.ts'
 import { migrateStaged, unlessAborted } from '../migrate-staged.ts'
+import { noteJobDone } from '../note-job-done.ts'
 import { UNCHANGED } from '../record-change.ts'
 import { isStoredIn, readStored } from '../replicas/read-stored.ts'
 import { timeStamp } from '../snapshot-name.ts'
@@ -129,8 +130,10 @@ async function validate ({ settings: { validate } }: SnapshotContext, file: stri
   }
 }
 
-async function keep ({ catalog, logger, settings: { recoveryDir } }: SnapshotContext, report: DrillReport): Promise<void> {
+async function keep (context: SnapshotContext, report: DrillReport): Promise<void> {
+  const { catalog, logger, settings: { recoveryDir } } = context
   recordDrill(catalog, report)
+  noteJobDone(context, 'drill')
   const folder = join(recoveryDir, 'drills')
   const base = join(folder, `drill_${timeStamp(new Date(report.startedAt))}_${report.id.slice(0, 8)}`)
   try {

@@ -8,6 +8,7 @@ import type { RetentionPolicy } from '../../options-retention.ts'
 import { isStorageFailure } from '../../storage/observed-storage.ts'
 import type { SnapshotContext } from '../context.ts'
 import { deleteSnapshot } from '../delete-snapshot.ts'
+import { noteJobDone } from '../note-job-done.ts'
 import { decideRetention } from './policy.ts'
 import type { RetentionDecision, RetentionPlan, RetentionResult, RetentionRun } from './retention-plan.ts'
 
@@ -51,6 +52,7 @@ export async function applyRetention (context: SnapshotContext, signal: AbortSig
     }
   }
   recordGauge(catalog, databaseName, 'snapshot_retention_held', plan.held)
+  noteJobDone(context, 'retention')
   return { ...plan, removed }
 }
 

@@ -41,6 +41,17 @@ t.test('whatever fails while the database is moved away is that it has changed, 
   t.notOk(opened[0]!.open)
 })
 
+t.test('a database that is moved away without its log has changed: alone, that is no database', async t => {
+  const opened: Database.Database[] = []
+  const afterOpening = (target: Target): Database.Database => {
+    opened.push(openTarget(target))
+    renameSync(target.path, `${target.path}.gone`)
+    return opened[0]!
+  }
+  t.throws(() => lookAtLive(targetIn(t), afterOpening), { message: /moved away while it was opened/ })
+  t.notOk(opened[0]!.open)
+})
+
 t.test('what fails where the database has stayed is thrown as it is', async t => {
   const failure = new Error('disk I/O error')
   t.throws(() => lookAtLive(targetIn(t), () => { throw failure }), failure)
