@@ -15,7 +15,8 @@ import { waitUntil } from '../helpers/wait-until.ts'
 import { keysOf } from '../storage/conformance/helpers.ts'
 
 const GIGABYTE = 1e9
-const MOST_GROWTH = 150e6
+/** What is under way, and what Node has not yet freed beside other work: of the size of the database it is independent. */
+const MOST_GROWTH = 250e6
 const skip = unlessLarge || noRealS3
 const limits = { skip, timeout: 900_000 }
 t.setTimeout(1_800_000)

@@ -122,6 +122,22 @@ t.test('a deletion that the lost deployment had begun is finished by the one tha
   t.same(await keysIn(fresh.remote), [])
 })
 
+t.test('a machine without local files that lives, after all, lists what its heir has deleted as missing, and can delete it', async t => {
+  const root = join(testFolder(t), 'remote')
+  const [one, two] = ['one', 'two'].map(host => deploy(t, host, new RemoteStorage(root), { storage: new RemoteStorage(root) })) as [Deployment, Deployment]
+  await one.writer.createSnapshot('a')
+  await one.writer.createSnapshot('b')
+  t.equal(await two.writer.adoptSnapshots(), 2)
+  await two.writer.deleteSnapshot('a')
+  await one.writer.rebuildCatalog()
+  t.match(await one.writer.getSnapshot('a'), { replicas: [{ storage: 'remote', state: 'MISSING' }] })
+  t.match(one.writer.health(), { status: 'degraded', reasons: [/missing: 1/] })
+  await t.rejects(one.writer.deleteSnapshot('b'), { code: 'FST_SNAPSHOT_NOT_OWN' })
+  await one.writer.deleteSnapshot('a')
+  t.match(one.writer.health(), { status: 'ok' })
+  t.same(await keysIn(one.remote, '/marks/'), [`app/marks/${(await two.writer.getSnapshot('b')).id}.json`])
+})
+
 t.test('once the old deployment knows that a snapshot was taken over, its new ones share no pack with it', async t => {
   const { old, fresh, id } = await setUp(t)
   await fresh.writer.adoptSnapshots()

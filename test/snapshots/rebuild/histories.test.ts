@@ -39,6 +39,8 @@ class Host {
   source: string | null = null
   /** Snapshots that it takes for its own: what another one took over it learns of at its next look. */
   readonly believed = new Set<string>()
+  /** Snapshots that its local files have. */
+  readonly files = new Set<string>()
   readonly #open: () => SnapshotWriter
 
   constructor (folder: string, root: string, hasLocal: boolean, make: (path: string, options: object) => SnapshotWriter) {
@@ -86,13 +88,14 @@ t.test('two deployments, losses and takeovers: what is listed, what restores and
     const looked = (host: Host): void => {
       for (const [id, { owner }] of model) if (owner !== host.source) host.believed.delete(id)
     }
-    // What becomes of a snapshot that another deployment, which lives, still takes for its own is in docs/storages.md.
-    const mayDelete = (host: Host, id: string): boolean => hosts.every(other => other === host || !other.believed.has(id))
+    // What becomes of a snapshot that another deployment, which lives, still has or takes for its own is in docs/storages.md.
+    const mayDelete = (host: Host, id: string): boolean => hosts.every(other => other === host || !(other.believed.has(id) || other.files.has(id)))
     const note = async (host: Host, id: string, text: string, isScheduled: boolean): Promise<void> => {
       const { source } = await host.writer.getSnapshot(id)
       host.source = source
       model.set(id, { owner: source, text, pinned: false, labels: {}, isScheduled })
       host.believed.add(id)
+      if (hasLocal) host.files.add(id)
     }
     const expect = (what: string, actual: unknown, expected: unknown): void => {
       if (JSON.stringify(actual) !== JSON.stringify(expected)) throw new Error(`${what}: ${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}`)
@@ -126,6 +129,7 @@ t.test('two deployments, losses and takeovers: what is listed, what restores and
           for (const id of model.keys()) host.believed.add(id)
         } else if (step.does === 'lose') {
           await host.lose(step.keepsSource, step.keepsFiles)
+          if (!step.keepsFiles) host.files.clear()
           if (!hasLocal || !step.keepsFiles || !step.keepsSource) looked(host)
         } else {
           const [id, known] = [...model][step.which % Math.max(1, model.size)] ?? []
