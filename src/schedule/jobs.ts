@@ -24,6 +24,7 @@ const JOBS: Record<ScheduledJob, Job> = {
 
 /** Errors of a run that another one is in the way of, or the end of the process. */
 const CANNOT_BEGIN = new Set(['FST_SNAPSHOT_BUSY', 'FST_SNAPSHOT_QUEUE_FULL', 'FST_SNAPSHOT_CANCELLED'])
+const cannotBegin = (error: unknown): boolean => CANNOT_BEGIN.has(String(codeOf(error)))
 /** How often such a run is tried, and how long the pauses are. */
 const PATIENCE = { tries: 10, pauseMs: 60_000 }
 
@@ -132,15 +133,10 @@ export class ScheduledJobs {
 
   /** @returns false where it could not begin */
   async #run (job: ScheduledJob): Promise<boolean> {
-    for (let tries = 1; ; tries++) {
-      const error = await this.#try(job)
-      if (error === null) return true // the operation has noted that it was done
-      this.#context.logger.warn({ err: error }, `${JOBS[job].failed}: ${messageOf(error)}`)
-      const couldBegin = !CANNOT_BEGIN.has(String(codeOf(error)))
-      if (!couldBegin && tries < this.#patience.tries && await this.#pause(this.#patience.pauseMs)) continue
-      this.#noteFailed(job, error)
-      return couldBegin
-    }
+    let error = await this.#try(job)
+    for (let tries = 1; cannotBegin(error) && tries < this.#patience.tries && await this.#pause(this.#patience.pauseMs); tries++) error = await this.#try(job)
+    if (error !== null) this.#noteFailed(job, error)
+    return !cannotBegin(error)
   }
 
   /** For the health. The end of the process is no failure. */
@@ -154,14 +150,15 @@ export class ScheduledJobs {
     }
   }
 
-  /** @returns why it failed, or null */
+  /** @returns why it failed, or null where the operation has noted that it was done */
   async #try (job: ScheduledJob): Promise<unknown> {
-    const { lane, run } = JOBS[job]
+    const { lane, run, failed } = JOBS[job]
     try {
       await this.#context.queue.whenOver() // no other database is to wait in the lane for this one
       await lane.run(async () => await run(this.#writer))
       return null
     } catch (error) {
+      this.#context.logger.warn({ err: error }, `${failed}: ${messageOf(error)}`)
       return error
     }
   }

@@ -3,6 +3,7 @@ import { rmSync } from 'node:fs'
 import t from 'tap'
 import { updateSnapshotRow } from '../../src/catalog/snapshots.ts'
 import { openContext } from '../helpers/open-context.ts'
+import { setUpTwo } from '../helpers/two-storages.ts'
 
 t.test('it gets around: the one it is longest ago for that it was looked at, or made', async t => {
   const { writer } = openContext(t)
@@ -26,4 +27,19 @@ t.test('one that is damaged, or cannot be read at all, keeps the others from not
   updateSnapshotRow(context.catalog, id, { replicas: [{ storage: 'elsewhere', state: 'STORED' }] })
   await t.rejects(writer.verifyNext(), { code: 'FST_SNAPSHOT_DAMAGED' })
   t.match(await writer.verifyNext(), { snapshot: 'b' })
+})
+
+t.test('one that is deleted while it is read leaves its turn to the next', async t => {
+  const { writer, local } = setUpTwo(t)
+  await writer.createSnapshot('a')
+  await writer.createSnapshot('b')
+  await writer.completeReplicas()
+  const get = local.get.bind(local)
+  local.get = async (...args) => {
+    local.get = get
+    await writer.deleteSnapshot('a')
+    return await get(...args)
+  }
+  t.match(await writer.verifyNext(), { snapshot: 'b', isHealthy: true })
+  await t.rejects(writer.getSnapshot('a'), { code: 'FST_SNAPSHOT_NOT_FOUND' })
 })
