@@ -1,10 +1,10 @@
-import Database from 'better-sqlite3'
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { recordJobFailed } from '../../src/catalog/failed-jobs.ts'
 import { SCHEDULED_JOBS, type ScheduledJob } from '../../src/options-schedule.ts'
 import { hindered, type Hindered } from '../helpers/hindered.ts'
+import { loseTable } from '../helpers/lose-table.ts'
 import { waitUntil } from '../helpers/wait-until.ts'
 
 /* What the schedule could not do is told by the health, until it is done. */
@@ -18,9 +18,7 @@ function fail ({ context: { catalog } }: Hindered, job: ScheduledJob): void {
 }
 
 function lose ({ folder }: Hindered, table: string): void {
-  const catalog = new Database(join(folder, 'backups', 'catalog.db'))
-  catalog.exec(`DROP TABLE ${table}`)
-  catalog.close()
+  loseTable(join(folder, 'backups'), table)
 }
 
 t.test('a job that could not be done is told until the schedule does it', async t => {

@@ -78,8 +78,13 @@ export class StorageKeeper {
     this.#stopped.abort()
   }
 
+  /** How the storage did when it was last asked, as far as the catalog can tell. */
   get #state (): ReturnType<typeof readStorage> {
-    return readStorage(this.#context.catalog, this.#context.settings.databaseName, this.name)
+    try {
+      return readStorage(this.#context.catalog, this.#context.settings.databaseName, this.name)
+    } catch {
+      return undefined // whoever needs it for more than a message is told by the next thing asked of the catalog
+    }
   }
 
   #begin (): void {

@@ -20,14 +20,26 @@ export class StorageReports {
     this.#logger = logger
   }
 
-  /** @param error null for a success */
+  /**
+   * Throws nothing: what is asked of a storage does not depend on a catalog that can be written.
+   * @param error null for a success
+   */
   report (storage: string, error: unknown): void {
     const isUp = error === null
     const [last, now] = [this.#written.get(storage), Date.now()]
     if (!this.#catalog.isOpen || (last?.isUp === isUp && now - last.at >= 0 && now - last.at < REPEAT_MS)) return
-    const before = readStorage(this.#catalog, this.#database, storage)
     this.#written.set(storage, { at: now, isUp })
-    recordStorage(this.#catalog, this.#database, storage, { isUp, checkedAt: new Date(now).toISOString(), error: isUp ? null : { code: String(codeOf(error)), message: messageOf(error) } })
+    try {
+      this.#note(storage, error, new Date(now).toISOString())
+    } catch (error) {
+      this.#logger.warn({ err: error, storage }, `How the storage ${storage} does was not noted: ${messageOf(error)}`)
+    }
+  }
+
+  #note (storage: string, error: unknown, checkedAt: string): void {
+    const isUp = error === null
+    const before = readStorage(this.#catalog, this.#database, storage)
+    recordStorage(this.#catalog, this.#database, storage, { isUp, checkedAt, error: isUp ? null : { code: String(codeOf(error)), message: messageOf(error) } })
     if (!isUp && before?.isUp !== false) this.#logger.error({ err: error, storage }, `A storage fails: ${messageOf(error)}`)
     if (isUp && before?.isUp === false) this.#logger.info({ storage }, 'A storage works again')
   }

@@ -4,6 +4,7 @@ import t from 'tap'
 import { LocalStorage } from '../../../src/index.ts'
 import { LockFile } from '../../../src/lock-file.ts'
 import { writerFor } from '../../helpers/round-trip.ts'
+import { loseTable } from '../../helpers/lose-table.ts'
 import { packsIn } from '../../helpers/sharing.ts'
 import { setUpOneOfTwo, setUpTwo, statesOf, waitForStates } from '../../helpers/two-storages.ts'
 import { waitUntil } from '../../helpers/wait-until.ts'
@@ -123,4 +124,16 @@ t.test('a trial that the end of the application breaks off says nothing of the s
   await writer.close()
   const next = writerFor(t, path, { storage: [local, remote] })
   t.match(next.health().storages, [{ storage: 'local' }, { storage: 'remote', isUp: null, error: null }])
+})
+
+t.test('a catalog that is damaged while a storage is looked at in the background is logged, and ends nothing', async t => {
+  const warnings: string[] = []
+  const { writer, backups } = setUpTwo(t, { logger: { info () {}, error () {}, warn: (_, message) => { warnings.push(message) } } })
+  await writer.createSnapshot('a')
+  await writer.completeReplicas()
+  loseTable(backups, 'storages')
+  writer.watchStorages()
+  const wanted = /^Storage (local|remote) is not as it should be, which is tried again later: .*no such table: storages/
+  await waitUntil('it is told for both', () => warnings.filter(line => wanted.test(line)).length === 2)
+  t.match(writer.health(), { status: 'degraded', reasons: [/no such table: storages/] })
 })
