@@ -119,8 +119,10 @@ export class FaultProxy {
   }
 }
 
-function reset (request: IncomingMessage): void {
-  request.socket.resetAndDestroy()
+function reset ({ socket }: IncomingMessage): void {
+  // Node cannot reset what is being shut down, as the client has ended it: the socket would be left, and the process not end.
+  if (socket.writableEnded) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 async function trickle (response: ServerResponse, body: Buffer): Promise<void> {
