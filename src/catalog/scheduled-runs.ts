@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { and, desc, eq, lt, lte } from 'drizzle-orm'
+import { and, desc, eq, lt, lte, max } from 'drizzle-orm'
 import { BusyError } from '../errors.ts'
 import type { Catalog } from './catalog.ts'
 import { scheduledRuns } from './schema.ts'
 
-/** Claims that are younger stay: a clock may be set back. */
+/** Claims that are younger stay, and the last one before: a clock may be set back, or have been ahead. */
 const KEPT_MS = 24 * 60 * 60 * 1000
 
 /** How often, and after which pause, a claim is tried again while another process holds the catalog. */
@@ -23,8 +23,11 @@ export async function claimRun (catalog: Catalog, database: string, job: string,
   for (let tries = 0; tries < TRIES; tries++) {
     const isClaimed = catalog.writeUnlessBusy(change => {
       const { changes } = change.insert(scheduledRuns).values({ database, job, scheduledFor, claimedAt, claimedBy: process.pid }).onConflictDoNothing().run()
-      if (changes > 0) change.delete(scheduledRuns).where(and(eq(scheduledRuns.database, database), eq(scheduledRuns.job, job), lt(scheduledRuns.scheduledFor, old))).run()
-      return changes > 0
+      if (changes === 0) return false
+      const runs = and(eq(scheduledRuns.database, database), eq(scheduledRuns.job, job))
+      const lastOld = change.select({ scheduledFor: max(scheduledRuns.scheduledFor) }).from(scheduledRuns).where(and(runs, lt(scheduledRuns.scheduledFor, old)))
+      change.delete(scheduledRuns).where(and(runs, lt(scheduledRuns.scheduledFor, lastOld))).run()
+      return true
     })
     if (isClaimed !== undefined) return isClaimed
     await sleep(PAUSE_MS)

@@ -30,13 +30,13 @@ async function runsOver (t: Test, ...stretches: Array<[from: string, to: string]
 t.test('each run is claimed once, whoever asks, for each database and each job', async t => {
   const folder = testFolder(t)
   const [one, other] = [openCatalog(t, folder), openCatalog(t, folder)]
-  const tick = new Date('2026-11-23T12:00:00.000Z')
+  const tick = new Date('2020-11-23T12:00:00.000Z')
   t.equal(await claimRun(one, 'app', 'snapshots', tick), true)
   t.equal(await claimRun(other, 'app', 'snapshots', tick), false)
   t.equal(await claimRun(one, 'app', 'snapshots', tick), false)
   t.equal(await claimRun(other, 'app', 'drill', tick), true)
   t.equal(await claimRun(other, 'users', 'snapshots', tick), true)
-  const later = new Date('2026-11-23T12:30:00.000Z')
+  const later = new Date('2020-11-23T12:30:00.000Z')
   t.equal(lastClaimed(one, 'app', 'snapshots', later).getTime(), tick.getTime())
   t.equal(lastClaimed(one, 'app', 'verify', later).toISOString(), one.createdAt, 'before the first claim none was missed since the catalog was begun')
   await claimRun(one, 'app', 'snapshots', new Date('2099-01-01T00:00:00.000Z'))
